@@ -1,0 +1,359 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"naru/internal/seal"
+)
+
+// opKind says what an Op does to its key.
+type opKind byte
+
+const (
+	opSet opKind = iota
+	opSetSealed
+	opDelete
+	opDeleteOnce
+	opDeleteRange
+)
+
+// An Op is one change to one key, or to a range of them. Its slices belong to
+// the log once appended.
+type Op struct {
+	kind   opKind
+	latest bool
+	key    []byte
+	value  []byte // opDeleteRange: the exclusive upper key
+}
+
+// Set writes value, readable without the master key.
+func Set(key, value []byte) Op { return Op{kind: opSet, key: key, value: value} }
+
+// SetLatest is Set for a key that many requests overwrite: of those that one
+// physical batch holds, only the last is written, in the place of the first. So
+// once such a key is deleted it is not set again.
+func SetLatest(key, value []byte) Op { return Op{kind: opSet, latest: true, key: key, value: value} }
+
+// SetSealed writes value encrypted.
+func SetSealed(key, value []byte) Op { return Op{kind: opSetSealed, key: key, value: value} }
+
+// Delete removes key, whatever was written to it before.
+func Delete(key []byte) Op { return Op{kind: opDelete, key: key} }
+
+// DeleteOnce removes key, which must have been set exactly once since it was
+// last removed. It leaves less behind in the database than Delete.
+func DeleteOnce(key []byte) Op { return Op{kind: opDeleteOnce, key: key} }
+
+// DeleteRange removes all keys from from up to but not including to.
+func DeleteRange(from, to []byte) Op { return Op{kind: opDeleteRange, key: from, value: to} }
+
+// groupLimit bounds the bytes of one physical batch; an append larger than
+// that has a batch of its own.
+const groupLimit = 8 << 20
+
+// A group is what one physical batch commits: the appends that came while the
+// group before it was being synced.
+type group struct {
+	ops    []keyedOp
+	latest map[string]int // full key -> index into ops
+	bytes  int
+
+	log    *log
+	wanted atomic.Bool // somebody waits for it; only a lazy log asks
+
+	applied chan struct{} // closed once reads see it, or it failed
+	once    sync.Once
+	done    chan struct{} // closed once durable or failed
+	err     error         // set before done is closed
+}
+
+// keyedOp is an Op with its full key, and with the full upper key of a range.
+type keyedOp struct {
+	Op
+	prefix []byte
+}
+
+func (o keyedOp) fullKey() []byte { return append(clone(o.prefix), o.key...) }
+
+func newGroup(l *log) *group {
+	return &group{log: l, applied: make(chan struct{}), done: make(chan struct{})}
+}
+
+// finish wakes those who wait for the group. Only the first call counts.
+func (g *group) finish(err error) {
+	g.once.Do(func() {
+		g.err = err
+		close(g.done)
+	})
+}
+
+func (g *group) add(prefix []byte, op Op) {
+	k := keyedOp{op, prefix}
+	if op.latest {
+		full := string(k.fullKey())
+		if i, ok := g.latest[full]; ok {
+			g.ops[i].value = op.value
+			return
+		}
+		if g.latest == nil {
+			g.latest = map[string]int{}
+		}
+		g.latest[full] = len(g.ops)
+	}
+	g.ops = append(g.ops, k)
+	g.bytes += len(op.key) + len(op.value) + 64
+}
+
+// A Position is a place in a log's order. What was appended up to it is
+// durable once Wait returns nil. The zero Position is durable.
+type Position struct{ group *group }
+
+// Durable reports whether Wait would return nil at once.
+func (p Position) Durable() bool {
+	if p.group == nil {
+		return true
+	}
+	select {
+	case <-p.group.done:
+		return p.group.err == nil
+	default:
+		return false
+	}
+}
+
+// Visible waits until reads see everything appended up to p, which may be
+// before that is durable.
+func (p Position) Visible() {
+	if p.group == nil {
+		return
+	}
+	select {
+	case <-p.group.applied:
+	case <-p.group.done:
+	}
+}
+
+// Wait returns once everything appended up to p is on disk, or with the error
+// that kept it from getting there.
+func (p Position) Wait() error {
+	if p.group == nil {
+		return nil
+	}
+	if l := p.group.log; l.lazy > 0 && !p.group.wanted.Swap(true) {
+		l.signal()
+	}
+	<-p.group.done
+	return p.group.err
+}
+
+// A log commits appends to one database in the order in which they came. One
+// goroutine, the committer, merges what came while it synced into one batch.
+//
+// A log that failed stays failed: no later append is committed, so that memory
+// and disk cannot part. Its owner drops what it holds in memory.
+type log struct {
+	db     *pebble.DB
+	sealer *seal.Sealer
+	failed func(error) // told of a commit that failed; it calls abandon
+	// lazy, when not zero, is how long a group that nobody waits for may go
+	// without a sync.
+	lazy time.Duration
+
+	wake chan struct{} // capacity 1
+	done chan struct{} // closed once the committer has stopped
+
+	mu      sync.Mutex
+	pending []*group // the last one takes appends
+	taken   []*group // what the committer is at
+	closed  error    // set once no more appends are taken
+}
+
+func startLog(db *pebble.DB, sealer *seal.Sealer, lazy time.Duration, failed func(error)) *log {
+	l := &log{db: db, sealer: sealer, lazy: lazy, failed: failed, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	if lazy > 0 {
+		go l.runLazy()
+	} else {
+		go l.run()
+	}
+	return l
+}
+
+// append takes the ops as one unit: they are committed together or not at all.
+func (l *log) append(prefix []byte, ops []Op) Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed != nil {
+		g := newGroup(l)
+		g.finish(l.closed)
+		return Position{g}
+	}
+	if n := len(l.pending); n == 0 || l.pending[n-1].bytes > groupLimit {
+		l.pending = append(l.pending, newGroup(l))
+	}
+	g := l.pending[len(l.pending)-1]
+	for _, op := range ops {
+		g.add(prefix, op)
+	}
+	l.signal()
+	return Position{g}
+}
+
+// signal wakes the committer.
+func (l *log) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns the groups that wait to be committed, and whether more may
+// come. What was taken before stays taken while keep says so.
+func (l *log) take(keep bool) (groups []*group, open bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !keep {
+		l.taken = nil
+	}
+	groups, l.pending = l.pending, nil
+	l.taken = append(l.taken, groups...)
+	return groups, l.closed == nil
+}
+
+// close commits what was appended and stops the committer.
+func (l *log) close(reason error) {
+	l.mu.Lock()
+	if l.closed == nil {
+		l.closed = reason
+	}
+	l.mu.Unlock()
+	l.signal()
+	<-l.done
+}
+
+func (l *log) run() {
+	defer close(l.done)
+	for {
+		<-l.wake
+		groups, open := l.take(false)
+		for _, g := range groups {
+			if err := l.commit(g, pebble.Sync); err != nil {
+				l.failed(err)
+				return
+			}
+			g.finish(nil)
+		}
+		if !open {
+			return
+		}
+	}
+}
+
+// runLazy is run for a log whose groups are synced when somebody waits for
+// them, and otherwise together, lazy after the first of them.
+func (l *log) runLazy() {
+	defer close(l.done)
+	var unsynced []*group
+	due := time.NewTimer(l.lazy)
+	due.Stop()
+	for {
+		sync := false
+		select {
+		case <-l.wake:
+		case <-due.C:
+			sync = true
+		}
+		groups, open := l.take(len(unsynced) > 0)
+		if len(unsynced) == 0 && len(groups) > 0 {
+			due.Reset(l.lazy)
+		}
+		unsynced = append(unsynced, groups...)
+		sync = sync || !open || slices.ContainsFunc(unsynced, func(g *group) bool { return g.wanted.Load() })
+		if err := l.commitLazily(groups, unsynced, sync); err != nil {
+			l.failed(err)
+			return
+		}
+		if sync {
+			unsynced = nil
+			due.Stop()
+		}
+		if !open {
+			return
+		}
+	}
+}
+
+// commitLazily writes groups, and syncs all that is not yet if sync is set.
+func (l *log) commitLazily(groups, unsynced []*group, sync bool) error {
+	for _, g := range groups {
+		if err := l.commit(g, pebble.NoSync); err != nil {
+			return err
+		}
+	}
+	if !sync || len(unsynced) == 0 {
+		return nil
+	}
+	if err := l.db.LogData(nil, pebble.Sync); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	for _, g := range unsynced {
+		g.finish(nil)
+	}
+	return nil
+}
+
+// abandon refuses what was not committed yet and all that will come.
+func (l *log) abandon(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed == nil {
+		l.closed = err
+	}
+	for _, g := range append(l.taken, l.pending...) {
+		g.finish(err)
+	}
+	l.taken, l.pending = nil, nil
+}
+
+// commit writes one group as one batch.
+func (l *log) commit(g *group, options *pebble.WriteOptions) error {
+	batch := l.db.NewBatchWithSize(g.bytes)
+	defer batch.Close()
+	for _, op := range g.ops {
+		if err := l.put(batch, op); err != nil {
+			return err
+		}
+	}
+	g.ops, g.latest = nil, nil
+	if err := l.db.Apply(batch, options); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	close(g.applied)
+	return nil
+}
+
+func (l *log) put(b *pebble.Batch, op keyedOp) error {
+	key := op.fullKey()
+	switch op.kind {
+	case opSet:
+		d := b.SetDeferred(len(key), clearSize(op.value))
+		copy(d.Key, key)
+		putClear(d.Value, key, op.value)
+		return d.Finish()
+	case opSetSealed:
+		record := make([]byte, 1, 1+len(op.value)+seal.Overhead)
+		record[0] = recordSealed
+		return b.Set(key, l.sealer.Seal(record, op.value, key), nil)
+	case opDelete:
+		return b.Delete(key, nil)
+	case opDeleteOnce:
+		return b.SingleDelete(key, nil)
+	default:
+		return b.DeleteRange(key, append(clone(op.prefix), op.value...), nil)
+	}
+}

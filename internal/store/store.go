@@ -1,0 +1,327 @@
+// Package store keeps everything that Naru must not lose. It is the only
+// package that knows the database (cockroachdb/pebble).
+//
+// A store has two parts. The catalog holds small records in typed tables (see
+// Table), which everybody reads. The data shards hold the rest: each is one
+// ordered log with one owner (see Shard). Both are committed by one committer
+// per database, which merges what came while it synced into one batch: a
+// reply leaves after the fsync of its batch.
+//
+// A commit that fails is never rolled back in memory: Options.Fatal is told,
+// which ends the process, and the next start has what was acknowledged.
+//
+// The keys and records are written down in docs/KEYS.md.
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"naru/internal/seal"
+)
+
+// The first byte of a full key says what the key belongs to.
+const (
+	spaceMeta    = 0x00
+	spaceCatalog = 0x01
+	spaceShard   = 0x02
+)
+
+// BulkLazy is how long an append to the bulk shard that nobody waits for may
+// take to become durable.
+const BulkLazy = 500 * time.Millisecond
+
+// ErrClosed is returned once the store is closed.
+var ErrClosed = errors.New("store: closed")
+
+// Options say where a store is and how much memory it may use.
+type Options struct {
+	// Dir is the data directory, which Open creates. Empty means a store in
+	// memory, gone when it is closed.
+	Dir string
+	// MasterKeyFile is where the master key lives; empty means "master.key"
+	// in Dir. It is created for a new store only.
+	MasterKeyFile string
+	// MemTable and Cache are sizes in bytes; zero means 64 MiB and 32 MiB.
+	MemTable uint64
+	Cache    int64
+	Logger   *slog.Logger
+	// Fatal is called when a commit failed or the database gave up; nil means
+	// to log the reason and exit with status 1.
+	Fatal func(error)
+
+	// FS and Master, for tests, replace the real file system and the key file.
+	FS     vfs.FS
+	Master *seal.MasterKey
+	// NoTicker, for tests on fake time, keeps the database from doing anything
+	// merely because time passes.
+	NoTicker bool
+	// Misuse, for tests, is told when a key was deleted in a way that its
+	// history does not allow.
+	Misuse func(string)
+}
+
+// A Store is an open data directory. Its methods are safe for concurrent use.
+type Store struct {
+	options Options
+	fs      vfs.FS
+	dir     *directory // nil for tests on an FS of their own
+	master  *seal.MasterKey
+	sealer  *seal.Sealer
+	db      *pebble.DB
+	log     *log
+	bulkDB  *pebble.DB
+	bulk    *Shard
+	catalog *Catalog
+	blobs   *Blobs
+
+	mu     sync.Mutex
+	shards [Shards]*Shard
+	closed bool
+	failed error
+}
+
+// Open opens the store in options.Dir and creates it where there is none. It
+// refuses a directory that holds something else, that another process has
+// open, or whose master key is missing.
+func Open(options Options) (_ *Store, err error) {
+	s := &Store{options: options, fs: options.FS, master: options.Master}
+	if s.options.Logger == nil {
+		s.options.Logger = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.closeFiles())
+		}
+	}()
+	if err := s.locate(); err != nil {
+		return nil, err
+	}
+	if s.db, err = s.openDB("db", options.MemTable); err != nil {
+		return nil, err
+	}
+	if s.bulkDB, err = s.openDB("bulk", options.MemTable/4); err != nil {
+		return nil, err
+	}
+	if err := s.openSealer(); err != nil {
+		return nil, err
+	}
+	if s.blobs, err = openBlobs(s.fs, s.path("blobs")); err != nil {
+		return nil, err
+	}
+	s.log = startLog(s.db, s.sealer, 0, s.fail)
+	bulkLog := startLog(s.bulkDB, s.sealer, BulkLazy, s.fail)
+	s.bulk = &Shard{store: s, number: -1, prefix: []byte{spaceShard, 0}, db: s.bulkDB, log: bulkLog, done: make(chan struct{})}
+	s.catalog = newCatalog(s)
+	return s, nil
+}
+
+// locate settles where the files are and which master key opens them.
+func (s *Store) locate() error {
+	switch {
+	case s.fs != nil:
+	case s.options.Dir == "":
+		s.fs = vfs.NewMem()
+		s.master = seal.NewMasterKey()
+	default:
+		dir, err := openDirectory(s.options.Dir, s.options.MasterKeyFile)
+		if err != nil {
+			return err
+		}
+		s.fs, s.dir, s.master = vfs.Default, dir, dir.master
+	}
+	return nil
+}
+
+func (s *Store) path(name string) string { return s.fs.PathJoin(s.options.Dir, name) }
+
+func (s *Store) openDB(name string, memTable uint64) (*pebble.DB, error) {
+	if memTable == 0 {
+		memTable = 64 << 20
+	}
+	cacheSize := s.options.Cache
+	if cacheSize == 0 {
+		cacheSize = 32 << 20
+	}
+	o := &pebble.Options{
+		FS:                 s.fs,
+		FormatMajorVersion: formatVersion,
+		MemTableSize:       memTable,
+		CacheSize:          cacheSize,
+		Logger:             pebbleLogger{s.options.Logger, s.fail},
+		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse},
+	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	if s.options.NoTicker {
+		o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	}
+	db, err := pebble.Open(s.path(name), o)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", s.path(name), err)
+	}
+	return db, nil
+}
+
+// formatVersion is pebble's format for new stores. An existing store is raised
+// to it only here, by a change that docs/KEYS.md notes.
+const formatVersion = pebble.FormatNewest
+
+func (s *Store) misuse(info pebble.PossibleAPIMisuseInfo) {
+	s.options.Logger.Error("a key was deleted in a way that its history does not allow", "info", info.String())
+	if s.options.Misuse != nil {
+		s.options.Misuse(info.String())
+	}
+}
+
+// dataKeyKey is where the wrapped data key id is kept.
+func dataKeyKey(id uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{spaceMeta, 'k'}, id)
+}
+
+// openSealer reads the data keys and adds this start's own.
+func (s *Store) openSealer() error {
+	keys := map[uint32][]byte{}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceMeta, 'k'}, UpperBound: []byte{spaceMeta, 'k' + 1}})
+	if err != nil {
+		return err
+	}
+	for it.First(); it.Valid(); it.Next() {
+		wrapped, err := openRecord(nil, it.Key(), it.Value())
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+		keys[binary.BigEndian.Uint32(it.Key()[2:])] = wrapped
+	}
+	if err := it.Close(); err != nil {
+		return err
+	}
+	sealer, id, wrapped, err := seal.New(s.master, keys)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", s.options.Dir, err)
+	}
+	s.sealer = sealer
+	record := make([]byte, clearSize(wrapped))
+	putClear(record, dataKeyKey(id), wrapped)
+	return s.db.Set(dataKeyKey(id), record, pebble.Sync)
+}
+
+// fail ends the process, or tells the test that asked for it, after which the
+// store refuses everything.
+func (s *Store) fail(err error) {
+	if s.options.Fatal == nil {
+		s.options.Logger.Error("the store failed; exiting so that the next start recovers what was acknowledged", "err", err)
+		os.Exit(1)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed != nil {
+		return
+	}
+	s.failed = err
+	s.options.Fatal(err)
+	s.loseShards()
+	s.log.abandon(err)
+	s.bulk.log.abandon(err)
+}
+
+// loseShards needs s.mu.
+func (s *Store) loseShards() {
+	for i, shard := range s.shards {
+		if shard != nil {
+			s.shards[i] = nil
+			close(shard.done)
+		}
+	}
+}
+
+// Derive returns a 32-byte secret of this store for one purpose. It is the
+// same after a restart and dies with the master key.
+func (s *Store) Derive(purpose string) []byte { return s.master.Derive(purpose) }
+
+// Seal encrypts a field of a catalog record; place names the record and field
+// and must be given again to Unseal.
+func (s *Store) Seal(plain []byte, place string) []byte {
+	return s.sealer.Seal(nil, plain, []byte(place))
+}
+
+// Unseal returns what Seal was given, or seal.ErrCorrupt.
+func (s *Store) Unseal(sealed []byte, place string) ([]byte, error) {
+	return s.sealer.Open(sealed, []byte(place))
+}
+
+// Catalog returns the store's catalog.
+func (s *Store) Catalog() *Catalog { return s.catalog }
+
+// Blobs returns the store's content-addressed files.
+func (s *Store) Blobs() *Blobs { return s.blobs }
+
+// Settle waits until all catalog changes made so far are durable. A reply that
+// rests on what the catalog says leaves after it.
+func (s *Store) Settle(context.Context) error { return s.catalog.position().Wait() }
+
+// Close commits what was appended and closes the files. Owners of shards
+// should have stopped appending.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.loseShards()
+	failed := s.failed
+	s.mu.Unlock()
+	if failed != nil {
+		return failed // the database may hang; its files are left as after a crash
+	}
+	s.log.close(ErrClosed)
+	s.bulk.log.close(ErrClosed)
+	close(s.bulk.done)
+	return s.closeFiles()
+}
+
+func (s *Store) closeFiles() error {
+	var errs []error
+	for _, db := range []*pebble.DB{s.db, s.bulkDB} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.dir != nil {
+		errs = append(errs, s.dir.close())
+	}
+	return errors.Join(errs...)
+}
+
+// pebbleLogger passes the database's words on. After Fatalf pebble must not go
+// on: a commit that it acknowledges then was not written.
+type pebbleLogger struct {
+	log  *slog.Logger
+	fail func(error)
+}
+
+func (l pebbleLogger) Infof(format string, args ...any) {
+	l.log.Debug("database: " + fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.log.Error("database: " + fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.fail(fmt.Errorf("database: "+format, args...))
+	select {}
+}
