@@ -1,0 +1,249 @@
+package queue
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"naru/internal/store"
+)
+
+// state says why a message is not visible before its slot's time. Once the
+// time has come it is visible whatever its state: expiry writes nothing.
+type state byte
+
+const (
+	ready   state = iota // it was visible when it was put there
+	delayed              // it was sent, or given back, with a delay
+	leased               // somebody received it
+)
+
+// A message is a message in memory: what its header says, and its body while
+// there is room for it.
+type message struct {
+	slot
+	sent      int64
+	state     state
+	handed    bool   // a receipt handle was given out
+	forwarded bool   // there is a forward record
+	receives  uint32 // how often it was received
+	first     int64  // when it was first received, 0 if never; ms
+	leasedAt  int64  // when it was last received, 0 if never; ms
+	nonce     uint32 // of its newest lease
+	note      []byte // its owner's own words about it
+
+	body     *body          // nil when it must be read from disk
+	position store.Position // of its newest change
+}
+
+func (m *message) id() MessageID { return MessageID{m.sent, m.seq} }
+
+const (
+	flagState     = 0x03
+	flagHanded    = 0x04
+	flagForwarded = 0x08
+)
+
+// header encodes what the index holds of m:
+//
+//	flags | sent | receives | first | leased at | nonce u32 | note
+//
+// sent, first and leased at are signed varints, receives is an unsigned one.
+func (m *message) header() []byte {
+	flags := byte(m.state)
+	if m.handed {
+		flags |= flagHanded
+	}
+	if m.forwarded {
+		flags |= flagForwarded
+	}
+	b := make([]byte, 0, 1+4*binary.MaxVarintLen64+4+len(m.note))
+	b = append(b, flags)
+	b = binary.AppendVarint(b, m.sent)
+	b = binary.AppendUvarint(b, uint64(m.receives))
+	b = binary.AppendVarint(b, m.first)
+	b = binary.AppendVarint(b, m.leasedAt)
+	b = binary.BigEndian.AppendUint32(b, m.nonce)
+	return append(b, m.note...)
+}
+
+func parseHeader(s slot, text []byte) (*message, error) {
+	r := reader{rest: text}
+	flags := r.byte()
+	m := &message{
+		slot:      s,
+		state:     state(flags & flagState),
+		handed:    flags&flagHanded != 0,
+		forwarded: flags&flagForwarded != 0,
+		sent:      r.varint(),
+		receives:  uint32(r.uvarint()),
+		first:     r.varint(),
+		leasedAt:  r.varint(),
+		nonce:     r.uint32(),
+	}
+	m.note = r.remainder()
+	return m, r.err
+}
+
+// A body is what a message carries. It is immutable.
+type body struct {
+	payload []byte
+	origin  string // where it was dead-lettered from, as the owner calls it
+}
+
+// size is what the body counts against the budget for bodies in memory.
+func (b *body) size() int64 { return int64(len(b.payload)+len(b.origin)) + 64 }
+
+// encode gives: length of origin | origin | payload.
+func (b *body) encode() []byte {
+	out := make([]byte, 0, binary.MaxVarintLen64+len(b.origin)+len(b.payload))
+	out = appendString(out, b.origin)
+	return append(out, b.payload...)
+}
+
+func parseBody(text []byte) (*body, error) {
+	r := reader{rest: text}
+	b := &body{origin: r.string()}
+	b.payload = r.remainder()
+	return b, r.err
+}
+
+// meta is what a content knows about itself without reading its index.
+type meta struct {
+	total   int64 // messages
+	delayed int64 // of them in state delayed with a slot after through
+	leased  int64 // likewise in state leased
+	through int64 // up to when passed deadlines are taken into account; ms
+	next    uint64
+	// low is a slot's time that no header's is below, lowBody likewise for
+	// bodies. They keep first reads clear of what was deleted.
+	low     int64
+	lowBody MessageID
+	// reaped says how far retention has removed bodies. A header of a message
+	// before it is a leftover.
+	reaped MessageID
+}
+
+func (m *meta) encode() []byte {
+	b := make([]byte, 0, 10*8)
+	for _, v := range []int64{m.total, m.delayed, m.leased, m.through, int64(m.next), m.low,
+		m.lowBody.Sent, int64(m.lowBody.Sequence), m.reaped.Sent, int64(m.reaped.Sequence)} {
+		b = binary.BigEndian.AppendUint64(b, uint64(v))
+	}
+	return b
+}
+
+func parseMeta(text []byte) (m meta, err error) {
+	r := reader{rest: text}
+	for _, v := range []*int64{&m.total, &m.delayed, &m.leased, &m.through} {
+		*v = int64(r.uint64())
+	}
+	m.next = r.uint64()
+	m.low = int64(r.uint64())
+	m.lowBody = MessageID{int64(r.uint64()), r.uint64()}
+	m.reaped = MessageID{int64(r.uint64()), r.uint64()}
+	return m, r.err
+}
+
+// A parcel is a message in an outbox. It either holds its body, or says where
+// in the source shard it lies, which is where it goes back to if its target
+// is gone.
+type parcel struct {
+	address string
+	origin  string // where it was dead-lettered from
+	note    []byte
+	sent    int64 // 0: it is sent when it arrives
+	first   int64
+	count   uint32 // receives so far
+	body    *body
+	content uint64 // with body nil: the content that it comes from
+	seq     uint64
+}
+
+func (p *parcel) encode() []byte {
+	var b []byte
+	b = appendString(b, p.address)
+	b = appendString(b, p.origin)
+	b = appendString(b, string(p.note))
+	b = binary.AppendVarint(b, p.sent)
+	b = binary.AppendVarint(b, p.first)
+	b = binary.AppendUvarint(b, uint64(p.count))
+	b = binary.AppendUvarint(b, p.content)
+	b = binary.AppendUvarint(b, p.seq)
+	if p.body == nil {
+		return append(b, 0)
+	}
+	return append(append(b, 1), p.body.encode()...)
+}
+
+func parseParcel(text []byte) (*parcel, error) {
+	r := reader{rest: text}
+	p := &parcel{
+		address: r.string(),
+		origin:  r.string(),
+		note:    []byte(r.string()),
+		sent:    r.varint(),
+		first:   r.varint(),
+		count:   uint32(r.uvarint()),
+		content: r.uvarint(),
+		seq:     r.uvarint(),
+	}
+	if r.byte() == 1 && r.err == nil {
+		p.body, r.err = parseBody(r.remainder())
+	}
+	return p, r.err
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+var errShort = errors.New("queue: a record ends too early")
+
+// reader takes a record apart. After an error it gives zeros.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+func (r *reader) take(n int) []byte {
+	if r.err != nil || n < 0 || n > len(r.rest) {
+		r.err = errShort
+		return make([]byte, 8)
+	}
+	out := r.rest[:n]
+	r.rest = r.rest[n:]
+	return out
+}
+
+func (r *reader) byte() byte     { return r.take(1)[0] }
+func (r *reader) uint32() uint32 { return binary.BigEndian.Uint32(r.take(4)) }
+func (r *reader) uint64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.rest)
+	r.take(max(n, 1))
+	return v
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	r.take(max(n, 1))
+	return v
+}
+
+func (r *reader) string() string {
+	n := r.uvarint()
+	if n > uint64(len(r.rest)) {
+		r.err = errShort
+		return ""
+	}
+	return string(r.take(int(n)))
+}
+
+// remainder returns what is left, nil if that is nothing.
+func (r *reader) remainder() []byte {
+	if r.err != nil || len(r.rest) == 0 {
+		return nil
+	}
+	return r.take(len(r.rest))
+}

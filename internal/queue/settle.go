@@ -1,0 +1,203 @@
+package queue
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"naru/internal/store"
+)
+
+// MaxLease is how long after a message was received its lease may end.
+const MaxLease = 12 * time.Hour
+
+var (
+	// ErrNoMessage is returned for a message that does not exist any more.
+	ErrNoMessage = errors.New("queue: the message does not exist")
+	// ErrTooLong is returned for a lease that would end later than MaxLease
+	// allows.
+	ErrTooLong = errors.New("queue: the lease would be too long")
+)
+
+// Ack deletes the messages that handles name. One that does not exist any
+// more, or was of another content, is none of its concern.
+func (q *Queue) Ack(handles ...Handle) error {
+	if err := q.lockFor(handles); err != nil {
+		return err
+	}
+	var ops []store.Op
+	for _, h := range handles {
+		if m := q.message(h); m != nil {
+			ops = append(ops, q.drop(m)...)
+		}
+	}
+	position := q.last
+	if len(ops) > 0 {
+		position = q.commit(ops, nil)
+		q.serve() // those who wait because too many were in flight
+	}
+	q.mu.Unlock()
+	return position.Wait()
+}
+
+// message returns the message that h names, after lockFor; nil if it does not
+// exist.
+func (q *Queue) message(h Handle) *message {
+	if m := q.byID[h.Sequence]; m != nil && h.Content == q.ref.Content && m.sent == h.Sent && !q.leftover(m) {
+		return m
+	}
+	return nil
+}
+
+// drop removes m from the content.
+func (q *Queue) drop(m *message) []store.Op {
+	q.meta.total--
+	return append(q.takeOut(m), store.DeleteOnce(bodyKey(q.ref.Content, m.id())))
+}
+
+// takeOut removes the header of m, and what points to it, for good.
+func (q *Queue) takeOut(m *message) []store.Op {
+	q.remove(m)
+	q.end(m.seq)
+	ops := []store.Op{store.DeleteOnce(indexKey(q.ref.Content, m.slot))}
+	if m.forwarded {
+		ops = append(ops, store.Delete(forwardKey(q.ref.Content, m.seq)))
+	}
+	return ops
+}
+
+// An Extension asks for a message to become visible at another time.
+type Extension struct {
+	Handle     Handle
+	Visibility time.Duration // from now on; 0 makes it visible at once
+}
+
+// Extend changes the visibility of messages. The errors correspond to the
+// extensions: nil, ErrNoMessage or ErrTooLong. The last result is an error
+// that concerns all of them.
+func (q *Queue) Extend(extensions ...Extension) ([]error, error) {
+	handles := make([]Handle, len(extensions))
+	for i, x := range extensions {
+		handles[i] = x.Handle
+	}
+	if err := q.lockFor(handles); err != nil {
+		return nil, err
+	}
+	now := q.shard.now()
+	results := make([]error, len(extensions))
+	var ops []store.Op
+	var changed []*message
+	for i, x := range extensions {
+		at := now + x.Visibility.Milliseconds()
+		switch m := q.message(x.Handle); {
+		case m == nil:
+			results[i] = ErrNoMessage
+		case at > m.leasedAt+MaxLease.Milliseconds():
+			results[i] = ErrTooLong
+		default:
+			ops = append(ops, q.move(m, at, stateFor(x.Visibility, leased))...)
+			changed = append(changed, m)
+		}
+	}
+	position := q.last
+	if len(ops) > 0 {
+		position = q.commit(ops, changed)
+		q.serve()
+	}
+	q.mu.Unlock()
+	return results, position.Wait()
+}
+
+// stateFor returns s for a message that stays hidden for d, ready for none.
+func stateFor(d time.Duration, s state) state {
+	if d <= 0 {
+		return ready
+	}
+	return s
+}
+
+// move puts m into another slot, in state s.
+func (q *Queue) move(m *message, at int64, s state) []store.Op {
+	ops := q.depart(m, at)
+	m.state = s
+	q.add(m, s == leased)
+	return append(ops, store.Set(indexKey(q.ref.Content, m.slot), m.header()))
+}
+
+// Release gives a leased message back, to become visible after delay, with a
+// new note. With counted false it is as if it had not been received: a
+// throttled attempt, say. It does nothing when the lease is not the message's
+// newest, and returns ErrNoMessage when the message does not exist.
+func (q *Queue) Release(h Handle, delay time.Duration, note []byte, counted bool) error {
+	if err := q.lockFor([]Handle{h}); err != nil {
+		return err
+	}
+	m := q.message(h)
+	position := q.last
+	if m != nil && m.nonce == h.Nonce {
+		m.note = note
+		position = q.release(m, delay, counted)
+		q.serve()
+	}
+	q.mu.Unlock()
+	if m == nil {
+		return ErrNoMessage
+	}
+	return position.Wait()
+}
+
+func (q *Queue) release(m *message, delay time.Duration, counted bool) store.Position {
+	if !counted && m.receives > 0 {
+		if m.receives--; m.receives == 0 {
+			m.first = 0
+		}
+	}
+	ops := q.move(m, q.shard.now()+delay.Milliseconds(), stateFor(delay, delayed))
+	return q.commit(ops, []*message{m})
+}
+
+// giveBack undoes a lease that nobody learned of.
+func (q *Queue) giveBack(deliveries []*Delivery) error {
+	for _, d := range deliveries {
+		if err := q.Release(d.Handle, 0, d.Note, false); err != nil && !errors.Is(err, ErrNoMessage) && !errors.Is(err, ErrGone) {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReleaseAll gives every leased message back at once, uncounted: for an owner
+// whose receivers all died with the process. It must not race with Lease.
+func (q *Queue) ReleaseAll() error {
+	if err := q.lock(); err != nil {
+		return err
+	}
+	from := slot{at: max(q.meta.through+1, q.meta.low)}
+	for q.meta.leased > 0 && from != never {
+		var found []*message
+		var next slot
+		err := q.reading(func() (err error) {
+			found, next, err = q.scan(from, never.at, 1000)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, m := range found {
+			if m.state == leased && q.stands(m.slot) {
+				if q.byID[m.seq] == nil {
+					q.remember(m)
+				}
+				q.release(q.byID[m.seq], 0, false)
+			}
+		}
+		q.endRead()
+		from = next
+	}
+	position := q.last
+	q.serve()
+	q.mu.Unlock()
+	return position.Wait()
+}
+
+func forwardValue(at int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(at)) }
