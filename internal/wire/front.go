@@ -1,0 +1,323 @@
+// Package wire is Naru's front door: it turns HTTP requests of the AWS
+// protocols into calls of operations and their results into replies. It knows
+// protocols and no service; services hand it tables (see Service, Op).
+//
+// Spoken are awsJson1_0 and 1_1, awsQuery (XML) and restJson1. A request is
+// routed by the service that its signature names, else by X-Amz-Target, Action
+// and Version, or its path. Then, in this order: its body is bounded and read,
+// the caller is authenticated, the input decoded, the call authorised, and the
+// operation run; the reply leaves once what it rests on is durable.
+package wire
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"naru/internal/meter"
+	"naru/internal/policy"
+	"naru/internal/sigv4"
+)
+
+// A Gate decides who a caller is and what it may do.
+type Gate interface {
+	// Authenticate returns the caller and the region of its request. signature
+	// is nil if the request has none; hash gives the SHA-256 of the body.
+	Authenticate(r *http.Request, signature *sigv4.Signature, hash func() [sha256.Size]byte) (caller policy.Principal, region string, err error)
+	// Authorize returns nil if the caller may do all that is asked, and an
+	// Error of CodeAccessDenied otherwise.
+	Authorize(ctx context.Context, caller policy.Principal, needs []policy.Request) error
+}
+
+// A Front serves the operations of services over HTTP.
+type Front struct {
+	Gate Gate
+	// Settle waits until what replies rest on is durable.
+	Settle func(context.Context) error
+	Log    *slog.Logger
+	Meter  *meter.Registry
+	// Clock gives the time in which calls are measured.
+	Clock func() time.Time
+
+	services []*compiled
+}
+
+// Add adds a service. All are added before the first request is served.
+func (f *Front) Add(s Service) { f.services = append(f.services, compile(s)) }
+
+type protocol byte
+
+const (
+	protocolJSON protocol = iota
+	protocolQuery
+	protocolREST
+)
+
+// An exchange is one request and what has been found out about it.
+type exchange struct {
+	front     *Front
+	w         http.ResponseWriter
+	r         *http.Request
+	id        string
+	start     time.Time
+	signed    *sigv4.Signature // nil without a signature
+	malformed error            // a signature that cannot be read
+	service   *compiled
+	protocol  protocol
+	op        *Operation
+	query     url.Values // of the URL
+	form      url.Values // query protocol: parameters of URL and body
+	body      []byte
+}
+
+// maxUnrouted bounds the body of a form that must be read to learn its service.
+const maxUnrouted = 8 << 20
+
+// ServeHTTP answers one request.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{front: f, w: w, r: r, id: uuid.NewString(), start: f.Clock()}
+	w.Header().Set("X-Amzn-Requestid", x.id)
+	if err := x.route(); err != nil {
+		x.unrouted(err)
+		return
+	}
+	out, err := x.run()
+	if unsettled := f.Settle(r.Context()); unsettled != nil { // refusals rest on what others did, too
+		err = unsettled
+	}
+	if err != nil {
+		x.fail(asError(err))
+		return
+	}
+	x.succeed(out)
+}
+
+// route finds the service, the protocol and, as far as it can, the operation.
+func (x *exchange) route() error {
+	var err error
+	if x.query, err = url.ParseQuery(x.r.URL.RawQuery); err != nil {
+		return Errorf(CodeMalformed, "The query string is malformed.")
+	}
+	contentType, _, _ := strings.Cut(x.r.Header.Get("Content-Type"), ";")
+	target, name, _ := strings.Cut(x.r.Header.Get("X-Amz-Target"), ".")
+	if err := x.readForm(contentType); err != nil {
+		return err
+	}
+	if x.signed, err = sigv4.Parse(x.r); errors.Is(err, sigv4.ErrUnsigned) {
+		x.signed, err = nil, nil
+	}
+	signed := ""
+	if x.signed != nil {
+		signed = x.signed.Scope.Service
+	}
+	if x.service = x.find(signed, target); x.service == nil {
+		return &Error{Code: CodeUnknown, Status: http.StatusNotFound,
+			Message: "Naru does not have the service that this request is for" + quoted(signed) + "."}
+	}
+	switch s := x.service; {
+	case target != "" && s.JSON.Target != "":
+		if x.protocol = protocolJSON; target == s.JSON.Target {
+			x.op = s.byName[name]
+		}
+	case s.Query.Version != "" && x.form != nil:
+		x.protocol, x.op = protocolQuery, s.byName[x.form.Get("Action")]
+	case s.rest != nil:
+		x.protocol, x.op = protocolREST, s.match(x.r)
+	case s.Query.Version != "":
+		x.protocol = protocolQuery
+	}
+	x.malformed = err
+	return nil
+}
+
+func quoted(s string) string {
+	if s == "" {
+		return ""
+	}
+	return ": " + strconv.Quote(s)
+}
+
+// readForm reads the parameters of the query protocol, if the request has any.
+func (x *exchange) readForm(contentType string) error {
+	if contentType != "application/x-www-form-urlencoded" {
+		if x.query.Has("Action") {
+			x.form = x.query
+		}
+		return nil
+	}
+	body, err := readBody(x.r, maxUnrouted)
+	if err != nil {
+		return err
+	}
+	x.body = body
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return Errorf(CodeMalformed, "The request's body is no valid form.")
+	}
+	for name, values := range x.query {
+		form[name] = append(form[name], values...)
+	}
+	x.form = form
+	return nil
+}
+
+// find returns the service that a request is for: what tells it first, in the
+// order below, tells it alone.
+func (x *exchange) find(signed, target string) *compiled {
+	first := func(means func(*compiled) bool) *compiled {
+		if i := slices.IndexFunc(x.front.services, means); i >= 0 {
+			return x.front.services[i]
+		}
+		return nil
+	}
+	switch {
+	case signed != "":
+		return first(func(s *compiled) bool { return s.Name == signed })
+	case target != "":
+		return first(func(s *compiled) bool { return s.JSON.Target == target })
+	case x.form != nil && x.form.Has("Version"):
+		return first(func(s *compiled) bool { return s.Query.Version == x.form.Get("Version") })
+	}
+	if s := first(func(s *compiled) bool { return s.Owns != nil && s.Owns(x.r.URL.Path) }); s != nil {
+		return s
+	}
+	return first(func(s *compiled) bool { return strings.HasPrefix(x.r.Host, s.Name+".") })
+}
+
+// match finds a REST operation and sets the request's path values.
+func (c *compiled) match(r *http.Request) *Operation {
+	h, pattern := c.rest.Handler(r)
+	op, ok := h.(restOperation)
+	if !ok || pattern == "" {
+		return nil
+	}
+	c.rest.ServeHTTP(nil, r) // sets the path values; the handler itself does nothing
+	return op.Operation
+}
+
+// readBody reads at most limit bytes.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	tooLarge := Errorf(CodeTooLarge, "The request's body is larger than %d bytes.", limit)
+	if r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	if r.ContentLength >= 0 {
+		body := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(r.Body, body); err != nil {
+			return nil, &Error{Code: CodeMalformed, Message: "The request's body ended too early.", Cause: err}
+		}
+		return body, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return nil, &Error{Code: CodeMalformed, Message: "The request's body could not be read.", Cause: err}
+	}
+	if int64(len(body)) > limit {
+		return nil, tooLarge
+	}
+	return body, nil
+}
+
+// run does everything from reading the body to the operation's output.
+func (x *exchange) run() (any, error) {
+	if x.body == nil {
+		body, err := readBody(x.r, x.service.MaxBody)
+		if err != nil {
+			return nil, err
+		}
+		x.body = body
+	} else if int64(len(x.body)) > x.service.MaxBody {
+		return nil, Errorf(CodeTooLarge, "The request's body is larger than %d bytes.", x.service.MaxBody)
+	}
+	if x.malformed != nil {
+		return nil, x.unreadable()
+	}
+	caller, region, err := x.front.Gate.Authenticate(x.r, x.signed, func() [sha256.Size]byte { return sha256.Sum256(x.body) })
+	if err != nil {
+		return nil, err
+	}
+	if x.op == nil {
+		return nil, x.unknown()
+	}
+	in, err := x.decode()
+	if err != nil {
+		return nil, err
+	}
+	ctx := WithCall(x.r.Context(), &Call{
+		Service: x.service.Name, Operation: x.op.Name, RequestID: x.id, Region: region, Caller: caller,
+		Endpoint: scheme(x.r) + "://" + x.r.Host, Remote: x.r.RemoteAddr, Path: x.r.URL.Path, Header: x.r.Header,
+	})
+	needs, err := x.op.needs(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.front.Gate.Authorize(ctx, caller, needs); err != nil {
+		return nil, err
+	}
+	return x.op.call(ctx, in)
+}
+
+// unreadable says what is wrong with a signature that cannot be verified.
+func (x *exchange) unreadable() error {
+	code, e := CodeBadSignature, x.malformed.(*sigv4.Error)
+	if e.Kind == sigv4.Incomplete {
+		code = CodeBadAuth
+	}
+	return &Error{Code: code, Message: e.Message}
+}
+
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func (x *exchange) unknown() error {
+	switch {
+	case x.protocol == protocolQuery && x.form == nil:
+		return &Error{Code: CodeUnknown, Status: http.StatusNotFound}
+	case x.protocol == protocolQuery && x.form.Get("Action") == "":
+		return Errorf("MissingAction", "The request must contain the parameter Action.")
+	case x.protocol == protocolQuery:
+		return Errorf(CodeUnknown, "The action %s is not valid for this endpoint.", x.form.Get("Action"))
+	case x.protocol == protocolREST:
+		return &Error{Code: CodeUnknown, Status: http.StatusNotFound, Message: "There is no operation at " + x.r.Method + " " + x.r.URL.Path}
+	}
+	return Errorf(CodeUnknown, "The requested operation is not recognized.")
+}
+
+func (x *exchange) decode() (any, error) {
+	v := x.op.newIn()
+	var err error
+	switch x.protocol {
+	case protocolJSON:
+		err = decodeJSON(x.body, x.op.in, v.Elem())
+	case protocolREST:
+		err = decodeREST(x.r, x.query, x.body, x.op.in, v.Elem())
+	case protocolQuery:
+		var f *form
+		if f, err = parseForm(x.form); err == nil {
+			err = f.decodeStruct(x.op.in, v.Elem())
+		}
+	}
+	return v.Interface(), err
+}
+
+// Services returns the names of the services that were added.
+func (f *Front) Services() (names []string) {
+	for _, s := range f.services {
+		names = append(names, s.Name)
+	}
+	return names
+}

@@ -1,0 +1,125 @@
+package wire
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+
+	"naru/internal/policy"
+)
+
+// A Service is one AWS service: its names on the wire, its operations, and how
+// it writes its errors.
+type Service struct {
+	Name      string // as the credential scope of a signature names it
+	JSON      JSON
+	Query     Query
+	Lower     bool   // members are named with a lower-case first letter
+	MaxBody   int64  // bytes of a request's body; 0 means 1 MiB
+	ErrorType string // what errors say of whose fault they are, if they do: Lambda's "User"
+	Errors    map[string]ErrorForm
+	// Owns reports whether a request that names no service is meant for this
+	// one, by its path. It may be nil.
+	Owns       func(path string) bool
+	Operations []Operation
+}
+
+// JSON is how a service speaks awsJson1_0 or awsJson1_1; without Target it
+// does not.
+type JSON struct {
+	Version string // "1.0" or "1.1"
+	Target  string // what X-Amz-Target has before the point
+	Prefix  string // what __type has before the name of an error
+}
+
+// Query is how a service speaks awsQuery; without Version it does not.
+type Query struct {
+	Version   string
+	Namespace string
+}
+
+// An Operation is one operation of a service: a line of its table.
+type Operation struct {
+	Name string
+
+	method, path string // of REST
+	status       int    // of success
+
+	in, out *shape
+	newIn   func() reflect.Value
+	call    func(context.Context, any) (any, error)
+	needs   func(context.Context, any) ([]policy.Request, error)
+
+	inType, outType reflect.Type
+}
+
+// None is the output of an operation that has none: an empty reply.
+type None struct{}
+
+// Op returns the operation called name. needs says what its caller must be
+// allowed to do, given the decoded input; it may look things up, and its error
+// is the call's. Both see the Call in the context.
+func Op[In, Out any](name string, call func(context.Context, *In) (*Out, error), needs func(context.Context, *In) ([]policy.Request, error)) Operation {
+	return Operation{
+		Name:    name,
+		status:  http.StatusOK,
+		inType:  reflect.TypeFor[In](),
+		outType: reflect.TypeFor[Out](),
+		newIn:   func() reflect.Value { return reflect.ValueOf(new(In)) },
+		call:    func(ctx context.Context, in any) (any, error) { return call(ctx, in.(*In)) },
+		needs: func(ctx context.Context, in any) ([]policy.Request, error) {
+			return needs(ctx, in.(*In))
+		},
+	}
+}
+
+// At gives the operation its place in REST: a method, a path with {members},
+// and the status of success, which an output's status member overrides.
+func (o Operation) At(method, path string, status int) Operation {
+	o.method, o.path, o.status = method, path, status
+	return o
+}
+
+// WithCall returns the operation with another function in its place, which
+// needs nothing. Tests of what goes over the wire see in it what has arrived,
+// and choose what leaves: values of the operation's own types.
+func (o Operation) WithCall(call func(ctx context.Context, in any) (any, error)) Operation {
+	o.call = call
+	o.needs = func(context.Context, any) ([]policy.Request, error) { return nil, nil }
+	return o
+}
+
+// Types returns the Go types of the operation's input and output.
+func (o Operation) Types() (in, out reflect.Type) { return o.inType, o.outType }
+
+// A service with what is derived from it.
+type compiled struct {
+	Service
+	byName map[string]*Operation
+	rest   *http.ServeMux // patterns to their operations; nil without REST
+}
+
+func compile(s Service) *compiled {
+	if s.MaxBody == 0 {
+		s.MaxBody = 1 << 20
+	}
+	c := &compiled{Service: s, byName: map[string]*Operation{}}
+	for i := range c.Operations {
+		op := &c.Operations[i]
+		op.in, op.out = shapeOf(op.inType, s.Lower), shapeOf(op.outType, s.Lower)
+		c.byName[op.Name] = op
+		if op.path != "" {
+			if c.rest == nil {
+				c.rest = http.NewServeMux()
+			}
+			c.rest.Handle(op.method+" "+op.path, restOperation{op})
+			c.rest.Handle(op.method+" "+op.path+"/{$}", restOperation{op}) // as older SDKs write it
+		}
+	}
+	return c
+}
+
+// restOperation lets a ServeMux find an operation by method and path.
+type restOperation struct{ *Operation }
+
+func (restOperation) ServeHTTP(http.ResponseWriter, *http.Request) {}
