@@ -1,0 +1,98 @@
+package iam
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// keyring makes and recognises the credentials that Naru issues.
+//
+//	key id:         prefix of 4 | base32 of 5 random bytes and the first 5 of their MAC
+//	session token:  base64 of a session as JSON | its MAC
+//	session secret: derived from the token
+//
+// So a key id tells by itself that Naru issued it, and a session needs no
+// record: it holds across restarts until it runs out.
+type keyring struct {
+	ids      []byte
+	sessions []byte
+}
+
+const sessionPrefix = "ASIA"
+
+func mac(key []byte, parts ...string) []byte {
+	h := hmac.New(sha256.New, key)
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return h.Sum(nil)
+}
+
+func (k keyring) newID(prefix string) string {
+	random := make([]byte, 5)
+	rand.Read(random)
+	return prefix + base32.StdEncoding.EncodeToString(append(random, mac(k.ids, prefix, string(random))[:5]...))
+}
+
+// issued reports whether Naru issued the key id.
+func (k keyring) issued(id string) bool {
+	if len(id) != 20 {
+		return false
+	}
+	b, err := base32.StdEncoding.DecodeString(id[4:])
+	return err == nil && hmac.Equal(b[5:], mac(k.ids, id[:4], string(b[:5]))[:5])
+}
+
+// session is what a session token says.
+type session struct {
+	KeyID   string
+	Role    string // ARN
+	RoleID  string
+	Name    string
+	Expires time.Time
+	Policy  string `json:",omitempty"` // session policy
+}
+
+// Credentials are a role session's.
+type Credentials struct {
+	KeyPair
+	Token   string
+	Expires time.Time
+}
+
+const tokenMAC = 32
+
+func (k keyring) issue(s session) Credentials {
+	s.KeyID = k.newID(sessionPrefix)
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a struct of strings and a time
+	}
+	token := base64.RawURLEncoding.EncodeToString(append(text, mac(k.sessions, "token", string(text))...))
+	return Credentials{KeyPair{s.KeyID, k.secret(token)}, token, s.Expires}
+}
+
+func (k keyring) secret(token string) string {
+	return base64.StdEncoding.EncodeToString(mac(k.sessions, "secret", token))[:40]
+}
+
+// session returns what token says, if Naru issued it.
+func (k keyring) session(token string) (session, bool) {
+	b, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(token))
+	if err != nil || len(b) < tokenMAC {
+		return session{}, false
+	}
+	text := b[:len(b)-tokenMAC]
+	if !hmac.Equal(b[len(text):], mac(k.sessions, "token", string(text))) {
+		return session{}, false
+	}
+	var s session
+	return s, json.Unmarshal(text, &s) == nil
+}
