@@ -1,0 +1,373 @@
+package sqs
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"naru/internal/queue"
+	"naru/internal/wire"
+)
+
+// MessageAttributeValue is the value of a message attribute in requests and
+// replies.
+type MessageAttributeValue struct {
+	StringValue      *string
+	BinaryValue      []byte
+	StringListValues []string `query:"StringListValue"`
+	BinaryListValues [][]byte `query:"BinaryListValue"`
+	DataType         *string
+}
+
+type SendMessageInput struct {
+	QueueUrl                *string
+	MessageBody             *string
+	DelaySeconds            *int32
+	MessageAttributes       map[string]MessageAttributeValue `query:"MessageAttribute"`
+	MessageSystemAttributes map[string]MessageAttributeValue `query:"MessageSystemAttribute"`
+	MessageDeduplicationId  *string
+	MessageGroupId          *string
+}
+
+type SendMessageOutput struct {
+	MessageId                    string
+	MD5OfMessageBody             string
+	MD5OfMessageAttributes       *string
+	MD5OfMessageSystemAttributes *string
+	SequenceNumber               *string
+}
+
+// SendMessage sends one message.
+func (s *Service) SendMessage(ctx context.Context, in *SendMessageInput) (*SendMessageOutput, error) {
+	q, err := s.queueAt(ctx, in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	entry := SendMessageBatchRequestEntry{
+		MessageBody: in.MessageBody, DelaySeconds: in.DelaySeconds, MessageAttributes: in.MessageAttributes,
+		MessageSystemAttributes: in.MessageSystemAttributes, MessageDeduplicationId: in.MessageDeduplicationId, MessageGroupId: in.MessageGroupId,
+	}
+	o, err := entry.outgoing(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if limit := q.number("MaximumMessageSize"); o.message.size() > limit {
+		return nil, wire.Errorf("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", limit)
+	}
+	err = s.onContent(q, func(content *queue.Queue) error {
+		_, err := content.Put(o.put())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &SendMessageOutput{
+		MessageId: o.message.id.String(), MD5OfMessageBody: o.message.bodyMD5(),
+		MD5OfMessageAttributes: attributesMD5(o.message.attribs), MD5OfMessageSystemAttributes: o.systemMD5,
+	}, nil
+}
+
+// SendMessageBatchRequestEntry is one message of a batch.
+type SendMessageBatchRequestEntry struct {
+	Id                      *string
+	MessageBody             *string
+	DelaySeconds            *int32
+	MessageAttributes       map[string]MessageAttributeValue `query:"MessageAttribute"`
+	MessageSystemAttributes map[string]MessageAttributeValue `query:"MessageSystemAttribute"`
+	MessageDeduplicationId  *string
+	MessageGroupId          *string
+}
+
+type SendMessageBatchInput struct {
+	QueueUrl *string
+	Entries  []SendMessageBatchRequestEntry `query:"SendMessageBatchRequestEntry"`
+}
+
+type SendMessageBatchOutput struct {
+	Successful []SendMessageBatchResultEntry `query:"SendMessageBatchResultEntry"`
+	Failed     []BatchResultErrorEntry       `query:"BatchResultErrorEntry"`
+}
+
+// SendMessageBatchResultEntry is a message of a batch that was sent.
+type SendMessageBatchResultEntry struct {
+	Id                           string
+	MessageId                    string
+	MD5OfMessageBody             string
+	MD5OfMessageAttributes       *string
+	MD5OfMessageSystemAttributes *string
+	SequenceNumber               *string
+}
+
+// BatchResultErrorEntry is an entry of a batch that failed.
+type BatchResultErrorEntry struct {
+	Id          string
+	SenderFault bool
+	Code        string
+	Message     *string
+}
+
+const maxBatchBytes = 1 << 20
+
+// SendMessageBatch sends up to ten messages. What concerns the batch refuses
+// it whole; what concerns an entry fails that entry.
+func (s *Service) SendMessageBatch(ctx context.Context, in *SendMessageBatchInput) (*SendMessageBatchOutput, error) {
+	q, err := s.queueAt(ctx, in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkBatch("SendMessageBatchRequestEntry", in.Entries, func(e SendMessageBatchRequestEntry) *string { return e.Id }); err != nil {
+		return nil, err
+	}
+	out := &SendMessageBatchOutput{}
+	total, limit := int64(0), q.number("MaximumMessageSize")
+	var puts []queue.Put
+	for i := range in.Entries {
+		e := &in.Entries[i]
+		o, err := e.outgoing(ctx, q)
+		if err == nil {
+			if total += o.message.size(); o.message.size() > limit {
+				err = wire.Errorf("InvalidParameterValue", "One or more parameters cannot be validated. Reason: Message must be shorter than %d bytes.", limit)
+			}
+		}
+		if err != nil {
+			out.Failed = append(out.Failed, failure(*e.Id, err))
+			continue
+		}
+		puts = append(puts, o.put())
+		out.Successful = append(out.Successful, SendMessageBatchResultEntry{
+			Id: *e.Id, MessageId: o.message.id.String(), MD5OfMessageBody: o.message.bodyMD5(),
+			MD5OfMessageAttributes: attributesMD5(o.message.attribs), MD5OfMessageSystemAttributes: o.systemMD5,
+		})
+	}
+	if total > maxBatchBytes {
+		return nil, wire.Errorf("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatchBytes, total)
+	}
+	if len(puts) == 0 {
+		return out, nil
+	}
+	return out, s.onContent(q, func(content *queue.Queue) error {
+		_, err := content.Put(puts...)
+		return err
+	})
+}
+
+func failure(id string, err error) BatchResultErrorEntry {
+	var e *wire.Error
+	if !errors.As(err, &e) {
+		e = wire.Errorf(wire.CodeInternal, "We encountered an internal error. Please try again.")
+		return BatchResultErrorEntry{Id: id, Code: e.Code, Message: &e.Message}
+	}
+	return BatchResultErrorEntry{Id: id, SenderFault: true, Code: e.Code, Message: &e.Message}
+}
+
+var entryIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// checkBatch checks what all batches have in common: how many entries there
+// are, and their ids.
+func checkBatch[E any](kind string, entries []E, id func(E) *string) error {
+	if len(entries) == 0 {
+		return wire.Errorf("EmptyBatchRequest", "There should be at least one %s in the request.", kind)
+	}
+	if len(entries) > 10 {
+		return wire.Errorf("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10. You have sent %d.", len(entries))
+	}
+	seen := map[string]bool{}
+	for i, e := range entries {
+		switch id := id(e); {
+		case id == nil:
+			return missing(kind + "." + strconv.Itoa(i+1) + ".Id")
+		case !entryIDForm.MatchString(*id):
+			return wire.Errorf("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+		case seen[*id]:
+			return wire.Errorf("BatchEntryIdsNotDistinct", "Id %s repeated.", *id)
+		default:
+			seen[*id] = true
+		}
+	}
+	return nil
+}
+
+// outgoing is a message ready to be put into its queue.
+type outgoing struct {
+	message   *message
+	systemMD5 *string
+	delay     time.Duration
+}
+
+func (o *outgoing) put() queue.Put {
+	return queue.Put{Payload: o.message.encode(), Delay: o.delay}
+}
+
+// outgoing checks everything but the message's size.
+func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (*outgoing, error) {
+	c := wire.CallOf(ctx)
+	if deref(e.MessageBody) == "" {
+		return nil, missing("MessageBody")
+	}
+	if err := checkContents(*e.MessageBody); err != nil {
+		return nil, err
+	}
+	o := &outgoing{delay: q.seconds("DelaySeconds")}
+	if d := e.DelaySeconds; d != nil {
+		if *d < 0 || *d > 900 {
+			return nil, invalid(*d, "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.")
+		}
+		o.delay = time.Duration(*d) * time.Second
+	}
+	if err := e.checkIDs(); err != nil {
+		return nil, err
+	}
+	attribs, err := checkAttributes(e.MessageAttributes)
+	if err != nil {
+		return nil, err
+	}
+	system, err := checkSystemAttributes(e.MessageSystemAttributes)
+	if err != nil {
+		return nil, err
+	}
+	o.systemMD5 = attributesMD5(system)
+	o.message = &message{
+		id: uuid.New(), md5: md5.Sum([]byte(*e.MessageBody)), sender: c.Caller.UserID, trace: system["AWSTraceHeader"].Data,
+		group: deref(e.MessageGroupId), body: *e.MessageBody, attribs: attribs,
+	}
+	if trace := c.Header.Get("X-Amzn-Trace-Id"); o.message.trace == "" {
+		o.message.trace = trace
+	}
+	return o, nil
+}
+
+// Outgoing returns the message by which a part of Naru, in the name of sender,
+// sends to a queue through an outbox.
+func (s *Service) Outgoing(account, region, queueName, sender, group string, text []byte) queue.Outgoing {
+	m := &message{id: uuid.New(), md5: md5.Sum(text), sender: sender, group: group, body: string(text)}
+	return queue.Outgoing{Address: name{account, region, queueName}.address(), Payload: m.encode()}
+}
+
+var idForm = regexp.MustCompile("^[!-~]{1,128}$")
+
+// checkIDs checks group and deduplication id, as standard queues take them.
+func (e *SendMessageBatchRequestEntry) checkIDs() error {
+	const rule = " can only include alphanumeric and punctuation characters. 1 to 128 in length."
+	if id := e.MessageGroupId; id != nil && !idForm.MatchString(*id) {
+		return invalid(*id, "MessageGroupId", "MessageGroupId"+rule)
+	}
+	if id := e.MessageDeduplicationId; id != nil {
+		if !idForm.MatchString(*id) {
+			return invalid(*id, "MessageDeduplicationId", "MessageDeduplicationId"+rule)
+		}
+		return invalid(*id, "MessageDeduplicationId", "The request includes a parameter that is not valid for this queue type.")
+	}
+	return nil
+}
+
+// checkContents refuses characters that XML has no place for.
+func checkContents(text string) error {
+	for _, r := range text {
+		if r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r != 0xfffe && r != 0xffff && (r != utf8.RuneError || utf8.ValidString(text)) {
+			continue
+		}
+		return wire.Errorf("InvalidMessageContents", "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF")
+	}
+	return nil
+}
+
+var (
+	attributeNameForm = regexp.MustCompile(`^[\p{L}0-9_.-]{1,256}$`)
+	numberForm        = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
+)
+
+func checkAttributes(given map[string]MessageAttributeValue) (map[string]attributeValue, error) {
+	if len(given) == 0 {
+		return nil, nil
+	}
+	if len(given) > 10 {
+		return nil, wire.Errorf("InvalidParameterValue", "Number of message attributes [%d] exceeds the allowed maximum [10].", len(given))
+	}
+	checked := make(map[string]attributeValue, len(given))
+	for name, v := range given {
+		if err := checkAttributeName(name); err != nil {
+			return nil, err
+		}
+		value, err := v.check(name)
+		if err != nil {
+			return nil, err
+		}
+		checked[name] = value
+	}
+	return checked, nil
+}
+
+func checkAttributeName(name string) error {
+	lower := strings.ToLower(name)
+	switch {
+	case !attributeNameForm.MatchString(name), strings.HasPrefix(name, "."), strings.HasSuffix(name, "."),
+		strings.HasPrefix(lower, "aws."), strings.HasPrefix(lower, "amazon."):
+		return wire.Errorf("InvalidParameterValue", "Message (user) attribute name '%s' is invalid: it can contain only A-Z, a-z, 0-9, underscore(_), hyphen(-) and period (.), must not start with AWS-reserved prefixes, must not start or end with period (.) and can be up to 256 characters long.", name)
+	}
+	return nil
+}
+
+// check returns the value as it is kept.
+func (v *MessageAttributeValue) check(name string) (attributeValue, error) {
+	if len(v.StringListValues) > 0 || len(v.BinaryListValues) > 0 {
+		return attributeValue{}, wire.Errorf("UnsupportedOperation", "Message (user) attribute '%s' has a list value, which is not supported.", name)
+	}
+	kind := deref(v.DataType)
+	base, _, _ := strings.Cut(kind, ".")
+	if !slices.Contains([]string{"String", "Number", "Binary"}, base) || len(kind) > 256 {
+		return attributeValue{}, wire.Errorf("InvalidParameterValue", "The message (user) attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", name)
+	}
+	value := attributeValue{Type: kind, Data: deref(v.StringValue)}
+	if base == "Binary" {
+		value.Data = string(v.BinaryValue)
+	}
+	if value.Data == "" {
+		return attributeValue{}, wire.Errorf("InvalidParameterValue", "Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, base)
+	}
+	switch base {
+	case "String":
+		return value, checkContents(value.Data)
+	case "Number":
+		if !numberForm.MatchString(value.Data) {
+			return attributeValue{}, wire.Errorf("InvalidParameterValue", "Can't cast the value of message (user) attribute '%s' to a number.", name)
+		}
+		if digits := strings.Map(onlyDigits, value.Data); len(digits) > 38 {
+			return attributeValue{}, wire.Errorf("InvalidParameterValue", "The value of message (user) attribute '%s' has more than 38 digits.", name)
+		}
+	}
+	return value, nil
+}
+
+// checkSystemAttributes takes AWSTraceHeader, the one there is.
+func checkSystemAttributes(given map[string]MessageAttributeValue) (map[string]attributeValue, error) {
+	checked := map[string]attributeValue{}
+	for name, v := range given {
+		if name != "AWSTraceHeader" {
+			return nil, wire.Errorf("InvalidParameterValue", "Message system attribute name '%s' is invalid.", name)
+		}
+		if deref(v.DataType) != "String" || deref(v.StringValue) == "" {
+			return nil, wire.Errorf("InvalidParameterValue", "Message (system) attribute '%s' must contain a non-empty value of type 'String'.", name)
+		}
+		checked[name] = attributeValue{"String", *v.StringValue}
+	}
+	return checked, nil
+}
+
+func onlyDigits(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return r
+	}
+	return -1
+}
+
+func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
