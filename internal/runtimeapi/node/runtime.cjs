@@ -1,0 +1,389 @@
+// Naru's runtime for Node.js: it loads a function's handler and runs it for
+// each invocation, as AWS's runtimes for nodejs22.x and before do. What goes
+// over descriptor 3 is described in Naru's package runtimeapi.
+//
+// Nothing here may keep the event loop alive while a handler runs: a handler
+// that called back is done when the loop is empty, which 'beforeExit' tells.
+'use strict';
+
+const fs = require('fs');
+const net = require('net');
+const path = require('path');
+const { pathToFileURL } = require('url');
+const logs = require('./logs.cjs');
+
+const ImportModuleError = logs.errorType('ImportModuleError');
+const HandlerNotFound = logs.errorType('HandlerNotFound');
+const MalformedHandlerName = logs.errorType('MalformedHandlerName');
+const UserCodeSyntaxError = logs.errorType('UserCodeSyntaxError');
+const StreamingNotSupported = logs.errorType('StreamingNotSupported');
+const NodeJsExit = logs.errorType('NodeJsExit');
+const UnhandledPromiseRejection = logs.errorType('UnhandledPromiseRejection');
+
+// ---------------------------------------------------------------- frames
+
+const VERSION = 1, HEADER = 8;
+const NEXT = 1, RESPONSE = 2, FAILURE = 3, INIT_FAILURE = 4;
+const next = Buffer.from([VERSION, NEXT, 0, 0, 0, 0, 0, 0]);
+
+// answerFrame returns the frame of an answer, and a Next behind it. The number
+// is that of the invocation; with a type it is a failure, and without a number
+// one of init.
+function answerFrame(number, payload, type) {
+  const kind = number === undefined ? INIT_FAILURE : type === undefined ? RESPONSE : FAILURE;
+  const typeLength = type === undefined ? 0 : Buffer.byteLength(type);
+  const length = (number === undefined ? 0 : 4) + (type === undefined ? 0 : 2 + typeLength) + Buffer.byteLength(payload);
+  const frame = Buffer.allocUnsafe(HEADER + length + HEADER);
+  frame.writeUInt32BE((VERSION << 24) | (kind << 16), 0);
+  let at = frame.writeUInt32BE(length, 4);
+  if (number !== undefined) at = frame.writeUInt32BE(number, at);
+  if (type !== undefined) {
+    at = frame.writeUInt16BE(typeLength, at);
+    at += frame.write(type, at);
+  }
+  frame.write(payload, at);
+  next.copy(frame, HEADER + length);
+  return frame;
+}
+
+// alone returns the frame of an answer without the Next.
+const alone = (frame) => frame.subarray(0, frame.length - HEADER);
+
+function failureFrame(number, error) {
+  const description = logs.describe(error);
+  const type = String(description.errorType ?? '').slice(0, 256);
+  return answerFrame(number, JSON.stringify(description), type);
+}
+
+// callOf returns the invocation in the body of a frame.
+function callOf(body) {
+  let at = 12;
+  const text = (size) => {
+    const length = body.readUIntBE(at, size);
+    at += size + length;
+    return body.toString('utf8', at - length, at);
+  };
+  return {
+    number: body.readUInt32BE(0),
+    deadline: body.readUInt32BE(4) * 2 ** 32 + body.readUInt32BE(8),
+    requestId: text(2), functionArn: text(2), traceId: text(2),
+    clientContext: text(4), identity: text(4),
+    payload: body.toString('utf8', at),
+  };
+}
+
+// A Link is our end of the connection. It keeps the process alive while it
+// waits for an invocation, and only then.
+class Link {
+  constructor(fd, onCall) {
+    this.fd = fd;
+    this.onCall = onCall;
+    this.parts = []; // of a frame that has not arrived as a whole
+    this.held = 0; // their length
+    this.needed = HEADER; // the length of the frame, as far as it is known
+    const onread = { buffer: Buffer.alloc(64 << 10), callback: (n, buffer) => this.receive(buffer.subarray(0, n)) };
+    this.socket = new net.Socket({ fd, readable: true, writable: true, onread });
+    this.socket.unref();
+    for (const end of ['end', 'error']) this.socket.on(end, () => process.exit(1)); // Naru is gone
+  }
+
+  // await sends frames and waits for the next invocation.
+  await(frames) {
+    let sent = 0;
+    try {
+      sent = fs.writeSync(this.fd, frames); // most of the time that is all
+    } catch (error) {
+      if (error.code !== 'EAGAIN') process.exit(1);
+    }
+    if (sent < frames.length) this.socket.write(frames.subarray(sent));
+    this.socket.ref();
+  }
+
+  // exit sends a last frame and ends the process.
+  exit(code, last = Buffer.alloc(0)) {
+    if (this.socket.writableLength > 0) {
+      this.socket.end(last, () => process.exit(code)); // the answer before is not through yet
+      return;
+    }
+    logs.writeAll(this.fd, last);
+    process.exit(code);
+  }
+
+  receive(bytes) {
+    if (this.held > 0 || bytes.length < HEADER || bytes.length < HEADER + bytes.readUInt32BE(4)) {
+      bytes = this.assemble(bytes);
+    }
+    if (bytes) {
+      this.socket.unref();
+      this.onCall(callOf(bytes.subarray(HEADER)));
+    }
+    return true; // go on reading
+  }
+
+  // assemble returns the frame that the bytes complete, if they do.
+  assemble(bytes) {
+    this.parts.push(Buffer.from(bytes)); // the buffer is used again
+    this.held += bytes.length;
+    if (this.needed === HEADER && this.held >= HEADER) {
+      this.parts = [Buffer.concat(this.parts)];
+      this.needed += this.parts[0].readUInt32BE(4);
+    }
+    if (this.held < this.needed) return undefined;
+    const frame = Buffer.concat(this.parts);
+    [this.parts, this.held, this.needed] = [[], 0, HEADER];
+    return frame;
+  }
+}
+
+// ---------------------------------------------------------------- handlers
+
+function awslambda() {
+  const refuse = () => {
+    throw new StreamingNotSupported('Naru does not support response streaming (awslambda.streamifyResponse) yet.');
+  };
+  return { streamifyResponse: refuse, HttpResponseStream: { from: refuse } };
+}
+
+// inModule reports whether package.json says that a folder has ES modules.
+function inModule(folder) {
+  if (folder.endsWith('/node_modules')) return false;
+  const file = path.join(folder, 'package.json');
+  if (fs.existsSync(file)) {
+    try {
+      const description = JSON.parse(fs.readFileSync(file));
+      if (description) return description.type === 'module';
+    } catch (error) {
+      console.warn(`${file} cannot be read, it will be ignored for ES module detection purposes.`, error);
+      return false;
+    }
+  }
+  return folder !== '/' && inModule(path.dirname(folder));
+}
+
+async function loadModule(root, folder, name) {
+  const base = path.resolve(root, folder, name);
+  const load = (suffix) => fs.existsSync(base + suffix) && require(base + suffix);
+  const importIt = async (suffix) => {
+    if (!fs.existsSync(base + suffix)) return undefined;
+    return import(pathToFileURL(base + suffix).href);
+  };
+  const plain = load('');
+  if (plain) return plain;
+  const ofModules = fs.existsSync(base + '.js') && inModule(path.dirname(base));
+  return (
+    (ofModules ? await importIt('.js') : load('.js')) ||
+    (await importIt('.mjs')) ||
+    load('.cjs') ||
+    require(require.resolve(name, { paths: [root, folder] }))
+  );
+}
+
+// loadHandler returns the function that a handler such as "folder/file.a.b"
+// names.
+async function loadHandler(root, handler) {
+  if (handler.includes('..')) {
+    throw new MalformedHandlerName(`'${handler}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`);
+  }
+  const last = path.basename(handler);
+  const folder = handler.substring(0, handler.indexOf(last));
+  const match = last.match(/^([^.]*)\.(.*)$/);
+  if (!match) throw new MalformedHandlerName('Bad handler');
+  let found;
+  try {
+    found = await loadModule(root, folder, match[1]);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new UserCodeSyntaxError(error);
+    if (error?.code === 'MODULE_NOT_FOUND') {
+      throw new ImportModuleError(String(error).replaceAll(__filename, '/var/runtime/index.mjs'));
+    }
+    throw error;
+  }
+  for (const key of match[2].split('.')) found = found && found[key];
+  if (!found) throw new HandlerNotFound(`${handler} is undefined or not exported`);
+  if (typeof found !== 'function') throw new HandlerNotFound(`${handler} is not a function`);
+  return found;
+}
+
+// ---------------------------------------------------------------- invocations
+
+// What to do when the event loop is empty, where libraries for AWS look for it.
+const onEmptyLoop = Symbol.for('aws.lambda.beforeExit');
+const nothing = () => {};
+
+class Invocation {
+  constructor(link, call) {
+    this.link = link;
+    this.call = call;
+    this.finished = false; // the handler has called back
+    this.answer = undefined; // its frame
+    this.sent = false; // so is the answer
+    this.waits = true; // callbackWaitsForEmptyEventLoop
+  }
+
+  run(handler) {
+    const { call } = this;
+    globalThis[logs.requestId] = call.requestId;
+    if (call.traceId) process.env._X_AMZN_TRACE_ID = call.traceId;
+    else delete process.env._X_AMZN_TRACE_ID;
+    const callback = this.once((error, result) => this.callBack(error, result));
+    const succeed = this.once((result) => this.done(null, result));
+    const fail = this.once((error) => this.done(error ?? 'handled'));
+    const done = this.once((error, result) => this.done(error, result));
+    globalThis[onEmptyLoop] = () => this.leave(handler);
+    try {
+      const result = handler(JSON.parse(call.payload), this.context({ succeed, fail, done }), callback);
+      if (typeof result?.then === 'function') result.then(succeed, fail).catch(fail);
+    } catch (error) {
+      callback(error);
+    }
+  }
+
+  // once lets a handler finish in one way only. A function that throws has not
+  // finished.
+  once(finish) {
+    return (...args) => {
+      if (this.finished) return;
+      finish(...args);
+      this.finished = true;
+    };
+  }
+
+  context(calls) {
+    const that = this;
+    const { call } = this;
+    const { env } = process;
+    const parse = (text, name) => {
+      if (text === '') return undefined;
+      try {
+        return JSON.parse(text);
+      } catch (error) {
+        throw new Error(`Cannot parse ${name} as json: ${error.toString()}`);
+      }
+    };
+    return {
+      get callbackWaitsForEmptyEventLoop() { return that.waits; },
+      set callbackWaitsForEmptyEventLoop(value) { that.waits = value; },
+      succeed: calls.succeed,
+      fail: calls.fail,
+      done: calls.done,
+      functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+      functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+      memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+      logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+      logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+      clientContext: parse(call.clientContext, 'ClientContext'),
+      identity: parse(call.identity, 'CognitoIdentity'),
+      invokedFunctionArn: call.functionArn,
+      awsRequestId: call.requestId,
+      getRemainingTimeInMillis: () => call.deadline - Date.now(),
+    };
+  }
+
+  callBack(error, result) {
+    if (!this.waits || (error !== undefined && error !== null)) {
+      this.done(error, result);
+    } else if (!this.isOver()) {
+      globalThis[onEmptyLoop] = () => setImmediate(() => this.complete(result));
+    }
+  }
+
+  done(error, result) {
+    if (this.isOver()) return;
+    globalThis[onEmptyLoop] = nothing;
+    if (error === undefined || error === null) this.complete(result);
+    else this.fail(error);
+  }
+
+  // leave ends an invocation whose handler has nothing left to do.
+  leave(handler) {
+    globalThis[onEmptyLoop] = nothing;
+    if (handler.constructor?.name === 'AsyncFunction') {
+      this.fail(new NodeJsExit('The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes'));
+    } else {
+      this.complete(null);
+    }
+  }
+
+  isOver() {
+    if (this.answer) {
+      console.error('Invocation has already been reported as done. Cannot call complete more than once per invocation.');
+    }
+    return Boolean(this.answer);
+  }
+
+  complete(result) {
+    let text;
+    try {
+      text = JSON.stringify(result) ?? 'null';
+    } catch {
+      throw new Error('Unable to stringify response body');
+    }
+    this.send(answerFrame(this.call.number, text));
+  }
+
+  fail(error) {
+    logs.logError('Invoke Error', error);
+    this.send(failureFrame(this.call.number, error));
+  }
+
+  // send sends the answer, and that we wait for the next invocation with it,
+  // after what is still to do in this turn of the event loop: if that ends the
+  // process, the answer goes alone.
+  send(frame) {
+    this.answer = frame;
+    setImmediate(() => {
+      if (this.sent) return;
+      this.sent = true;
+      this.link.await(frame);
+    });
+  }
+
+  // last returns what is still to be sent if the process ends now.
+  last() {
+    if (this.sent || !this.answer) return undefined;
+    this.sent = true;
+    return alone(this.answer);
+  }
+}
+
+// ---------------------------------------------------------------- main
+
+async function main() {
+  let handler, invocation;
+  const link = new Link(3, (call) => {
+    invocation = new Invocation(link, call);
+    invocation.run(handler);
+  });
+  // fatal reports an error that ends the process.
+  const fatal = (what, error, code) => {
+    logs.logError(what, error);
+    if (!handler) {
+      link.exit(code, alone(failureFrame(undefined, error)));
+      return;
+    }
+    if (invocation) invocation.answer ??= failureFrame(invocation.call.number, error);
+    link.exit(code, invocation?.last());
+  };
+  process.on('uncaughtException', (error) => fatal('Uncaught Exception', error, 129));
+  process.on('unhandledRejection', (reason, promise) => {
+    fatal('Unhandled Promise Rejection', Object.assign(new UnhandledPromiseRejection(reason), { reason, promise }), 128);
+  });
+  process.on('exit', () => logs.writeAll(3, invocation?.last() ?? '')); // by the function itself, which has answered
+  process.on('beforeExit', () => globalThis[onEmptyLoop]());
+  globalThis[onEmptyLoop] = () => process.exit(13); // as Node.js does if a module never ends
+  if (!/^(1|true)$/.test(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) globalThis.awslambda = awslambda();
+  process.mainModule = undefined; // as on AWS, no module of the function is the main one
+  if (process.env.NARU_ENDPOINT) require('./endpoints.cjs').install(process.env);
+  try {
+    handler = await loadHandler(process.cwd(), process.env._HANDLER ?? '');
+  } catch (error) {
+    fatal('Uncaught Exception', error, 129);
+    return;
+  }
+  globalThis[onEmptyLoop] = nothing;
+  link.await(next);
+}
+
+logs.patchConsole();
+logs.patchStreams();
+main();

@@ -1,0 +1,4 @@
+setImmediate(() => {
+  throw new Error('while loading');
+});
+await new Promise((resolve) => setTimeout(resolve, 60000));

@@ -1,0 +1,3 @@
+Promise.reject(new Error('nobody cares'));
+exports.handler = async () => 'never';
+require('module');

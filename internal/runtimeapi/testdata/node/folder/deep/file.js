@@ -1,0 +1,2 @@
+exports.a = { b: { handler: async () => 'deep' } };
+exports.handler = exports.a.b.handler;

@@ -1,0 +1,89 @@
+package sandbox
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// freezeTime is how long freeze tries.
+const freezeTime = 2 * time.Second
+
+var errRestless = errors.New("sandbox: processes don't stop")
+
+// freeze stops the environment's processes group by group, in each of which no
+// member can start another once the signal is sent, until a census finds none
+// that moves.
+func (b *body) freeze() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.frozen != nil || b.final != nil {
+		return nil
+	}
+	b.stop(b.pid)
+	deadline := time.Now().Add(freezeTime)
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
+		moving := b.moving()
+		if len(moving) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			b.goOn()
+			return errRestless
+		}
+		for _, p := range moving {
+			b.stop(p.group)
+		}
+		// A signal takes effect when its receiver is scheduled next; only the
+		// parent would be told.
+		time.Sleep(pause)
+	}
+}
+
+// moving returns the processes that don't stand still. It needs b.mu.
+func (b *body) moving() []process {
+	// While the runtime itself still moves there is no need to look further.
+	if p, err := procDir.process(b.pid); err == nil && !b.stands(p) {
+		return []process{p}
+	}
+	b.members = newCensus(procDir).below(b.helper.Process.Pid)
+	return slices.DeleteFunc(slices.Clone(b.members), b.stands)
+}
+
+// stands reports whether p stands still. Whoever waits for a child that is to
+// execute a program, and was stopped before it did, can't be stopped itself,
+// but has the signal. It needs b.mu.
+func (b *body) stands(p process) bool {
+	return p.still() || p.blocked() && slices.Contains(b.frozen, p.group)
+}
+
+// stop stops a process group. It needs b.mu.
+func (b *body) stop(group int) {
+	if group <= 1 || group == b.helper.Process.Pid {
+		return
+	}
+	_ = unix.Kill(-group, unix.SIGSTOP) // whoever has ended stands still too
+	if !slices.Contains(b.frozen, group) {
+		b.frozen = append(b.frozen, group)
+	}
+}
+
+// thaw lets what freeze stopped go on.
+func (b *body) thaw() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.goOn()
+	return nil
+}
+
+// goOn needs b.mu.
+func (b *body) goOn() {
+	if b.final == nil {
+		for _, group := range b.frozen {
+			_ = unix.Kill(-group, unix.SIGCONT)
+		}
+	}
+	b.frozen = nil
+}
