@@ -1,0 +1,182 @@
+package lambda
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"naru/internal/clock"
+	"naru/internal/runtimeapi"
+)
+
+// Processes are those of a started environment: sandbox's, or what a test plays
+// in-process.
+type Processes interface {
+	// Conn is the connection to the runtime.
+	Conn() net.Conn
+	// Drain returns once all output written before the call was handed on.
+	Drain()
+	// Freeze stops the processes, and Thaw lets them go on.
+	Freeze() error
+	Thaw() error
+	// Peak is the most memory that they had at a time, in bytes.
+	Peak() int64
+	// Kill ends them at once; Stop lets them end by themselves first.
+	Kill()
+	Stop(grace time.Duration)
+	// Done is closed once they have ended, and then Exit says how, in AWS's
+	// words: "exit status 1", "signal: killed", or "" for no reason.
+	Done() <-chan struct{}
+	Exit() string
+}
+
+// Spec says what an environment runs.
+type Spec struct {
+	Command []string
+	Dir     string
+	Env     []string
+	Memory  int64                // bytes, at which it is killed
+	Output  func(lines []string) // is called with what they print
+}
+
+// Launch starts an environment.
+type Launch func(context.Context, Spec) (Processes, error)
+
+// maxInit is how long an environment may take to get ready. One that takes
+// longer is started again, and then has the function's timeout.
+const maxInit = 10 * time.Second
+
+// An instance is an environment that runs one revision of a function, with one
+// invocation at a time.
+type instance struct {
+	service  *Service
+	function *Function
+	stream   string // of its log
+	book     *logbook
+	env      Processes
+	runtime  *runtimeapi.Runtime
+	initTook time.Duration // told by the first invocation's report, then 0
+
+	// Guarded by the service's lock.
+	idleSince time.Time
+	uses      int
+
+	gate   sync.Mutex // held while freezing and thawing
+	frozen bool
+	timers []*clock.Timer // freezing and reaping, while idle
+}
+
+// start launches an environment and waits until it is ready. It returns a
+// failure if the function's own code kept it from getting ready.
+func (s *Service) start(f *Function) (*instance, *failure, error) {
+	i := &instance{service: s, function: f, stream: newStream(s.clock.Now())}
+	i.book = newLogbook(s, f, i.stream)
+	i.book.initStart()
+	fail, timedOut, err := i.init(maxInit)
+	if timedOut {
+		i.book.initReport(maxInit, "timeout", "")
+		fail, timedOut, err = i.init(time.Duration(f.Timeout) * time.Second)
+		if timedOut {
+			fail = timeoutFailure(f)
+		}
+	}
+	if err != nil || fail != nil {
+		i.destroy()
+		return i, fail, err
+	}
+	return i, nil, nil
+}
+
+// newStream names a log stream as Lambda does: by day, version and a random id.
+func newStream(now time.Time) string {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return now.Format("2006/01/02/") + "[" + latest + "]" + hex.EncodeToString(id)
+}
+
+// init launches the processes and waits for the runtime to ask for work.
+func (i *instance) init(limit time.Duration) (fail *failure, timedOut bool, err error) {
+	s := i.service
+	spec, err := s.spec(i)
+	if err != nil {
+		return nil, false, err
+	}
+	start := s.clock.Real()
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+	if i.env, err = s.options.Launch(ctx, spec); err != nil {
+		return nil, false, fmt.Errorf("launch: %w", err)
+	}
+	i.runtime = runtimeapi.New(i.env.Conn())
+	err = i.runtime.Ready(ctx)
+	i.initTook = s.clock.Real().Sub(start)
+	if err == nil {
+		return nil, false, nil
+	}
+	i.env.Drain()
+	var reported *runtimeapi.InitError
+	if errors.As(err, &reported) {
+		i.book.initReport(i.initTook, "error", reported.Type)
+		i.destroy()
+		return &failure{payload: reported.Payload, kind: reported.Type}, false, nil
+	}
+	if ctx.Err() != nil && s.ctx.Err() == nil {
+		i.destroy()
+		return nil, true, nil
+	}
+	exit := i.exit()
+	i.book.initReport(i.initTook, "error", "Runtime.ExitError")
+	return &failure{kind: "Runtime.ExitError", reason: exit}, false, s.ctx.Err()
+}
+
+// exit waits for the processes to have ended, and says how in AWS's words.
+func (i *instance) exit() string {
+	i.env.Kill() // whatever is left of them
+	<-i.env.Done()
+	if how := i.env.Exit(); how != "" {
+		return "Runtime exited with error: " + how
+	}
+	return "Runtime exited without providing a reason"
+}
+
+// destroy ends the environment. It may be called more than once.
+func (i *instance) destroy() {
+	if i.env != nil {
+		i.env.Kill()
+		<-i.env.Done()
+	}
+}
+
+// freeze stops the processes if the instance is still idle.
+func (i *instance) freeze(use int) {
+	i.gate.Lock()
+	defer i.gate.Unlock()
+	s := i.service
+	s.mu.Lock()
+	idle := !i.idleSince.IsZero() && i.uses == use
+	s.mu.Unlock()
+	if !idle || i.frozen {
+		return
+	}
+	if err := i.env.Freeze(); err != nil {
+		s.log.Warn("an environment cannot be frozen", "function", i.function.Name, "err", err)
+		return
+	}
+	i.frozen = true
+}
+
+// thaw lets the processes go on.
+func (i *instance) thaw() error {
+	i.gate.Lock()
+	defer i.gate.Unlock()
+	if !i.frozen {
+		return nil
+	}
+	i.frozen = false
+	return i.env.Thaw()
+}

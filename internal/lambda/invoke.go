@@ -1,0 +1,263 @@
+package lambda
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"naru/internal/runtimeapi"
+	"naru/internal/wire"
+)
+
+type InvokeInput struct {
+	FunctionName         string  `aws:",uri"`
+	Qualifier            *string `aws:",query"`
+	InvocationType       *string `aws:"X-Amz-Invocation-Type,header"`
+	LogType              *string `aws:"X-Amz-Log-Type,header"`
+	ClientContext        *string `aws:"X-Amz-Client-Context,header"`
+	TenantId             *string `aws:"X-Amz-Tenant-Id,header"`
+	DurableExecutionName *string `aws:"X-Amz-Durable-Execution-Name,header"`
+	Payload              []byte  `aws:",payload"`
+}
+
+type InvokeOutput struct {
+	StatusCode      int32   `aws:",status"`
+	ExecutedVersion *string `aws:"X-Amz-Executed-Version,header"`
+	FunctionError   *string `aws:"X-Amz-Function-Error,header"`
+	LogResult       *string `aws:"X-Amz-Log-Result,header"`
+	Payload         []byte  `aws:",payload"`
+}
+
+// AWS's limits of payloads, in bytes.
+const (
+	maxPayload      = 6_291_456
+	maxAsync        = 1_048_576
+	maxResponse     = 6_291_556
+	responseTooBig  = "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
+	maxClientLength = 3583
+)
+
+// Invoke runs a function: it waits for the result, or for an Event only until
+// it is kept, or for a DryRun only checks that it could.
+func (s *Service) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, error) {
+	n, err := s.nameOf(ctx, in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.function(n)
+	if err != nil {
+		if n.qualifier == "" {
+			n.qualifier = latest
+		}
+		return nil, notFound(n)
+	}
+	if in.TenantId != nil || in.DurableExecutionName != nil {
+		return nil, notYet("tenant isolation and durable functions")
+	}
+	e := &event{RequestID: wire.CallOf(ctx).RequestID, Payload: in.Payload, Trace: s.traceOf(ctx)}
+	if err := in.check(e); err != nil {
+		return nil, err
+	}
+	switch kind := deref(in.InvocationType); kind {
+	case "", "RequestResponse":
+		return s.invokeNow(f, e, deref(in.LogType) == "Tail")
+	case "Event":
+		return &InvokeOutput{StatusCode: 202}, s.enqueue(f, e)
+	case "DryRun":
+		return &InvokeOutput{StatusCode: 204}, nil
+	default:
+		return nil, violation(kind, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]")
+	}
+}
+
+// check refuses a payload that is too large or no JSON. None is {}.
+func (in *InvokeInput) check(e *event) error {
+	most := maxPayload
+	if deref(in.InvocationType) == "Event" {
+		most = maxAsync
+	}
+	if len(e.Payload) > most {
+		return wire.Errorf("RequestTooLargeException", "%d byte payload is too large for the %s invocation type (limit %d bytes)", len(e.Payload), invocationName(deref(in.InvocationType)), most)
+	}
+	if len(e.Payload) == 0 {
+		e.Payload = []byte("{}")
+	}
+	var parsed json.RawMessage
+	if err := json.Unmarshal(e.Payload, &parsed); err != nil {
+		return wire.Errorf("InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: %v", err)
+	}
+	if text := deref(in.ClientContext); text != "" {
+		decoded, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || !json.Valid(decoded) || len(text) > maxClientLength {
+			return wire.Errorf("InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object.")
+		}
+		e.ClientContext = decoded
+	}
+	return nil
+}
+
+func invocationName(kind string) string {
+	if kind == "" {
+		return "RequestResponse"
+	}
+	return kind
+}
+
+// traceOf returns the trace that the call is a part of, or a new one.
+func (s *Service) traceOf(ctx context.Context) string {
+	if trace := wire.CallOf(ctx).Header.Get("X-Amzn-Trace-Id"); trace != "" {
+		return trace
+	}
+	return newTrace(s.clock.Now())
+}
+
+func newTrace(now time.Time) string {
+	id := make([]byte, 20)
+	rand.Read(id)
+	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", now.Unix(), id[:12], id[12:])
+}
+
+// An event is what a function is invoked with.
+type event struct {
+	RequestID     string
+	Payload       json.RawMessage
+	Trace         string
+	ClientContext json.RawMessage `json:",omitempty"`
+}
+
+// newEvent returns an event of Naru's own making.
+func (s *Service) newEvent(payload []byte) *event {
+	return &event{RequestID: uuid.NewString(), Payload: payload, Trace: newTrace(s.clock.Now())}
+}
+
+// invokeNow runs the function and returns its result.
+func (s *Service) invokeNow(f *Function, e *event, tail bool) (*InvokeOutput, error) {
+	r, err := s.run(f, e)
+	if errors.Is(err, errThrottled) {
+		s.options.Meter.Counter("lambda_throttles", "function", f.Name).Add(1)
+		return nil, &wire.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Fields: map[string]string{"Reason": "ConcurrentInvocationLimitExceeded"}}
+	}
+	if err != nil {
+		return nil, err
+	}
+	version := latest
+	out := &InvokeOutput{StatusCode: 200, ExecutedVersion: &version, Payload: r.payload}
+	if r.failed {
+		unhandled := "Unhandled"
+		out.FunctionError = &unhandled
+	}
+	if tail {
+		text := base64.StdEncoding.EncodeToString(r.tail)
+		out.LogResult = &text
+	}
+	return out, nil
+}
+
+// A result is how an invocation went.
+type result struct {
+	payload []byte
+	failed  bool   // the function failed: the payload says how
+	tail    []byte // of its log
+}
+
+// A failure is an error of a function that its runtime could not tell, or told
+// while it was getting ready.
+type failure struct {
+	kind    string // AWS's errorType
+	reason  string // what follows "RequestId: … Error: "
+	payload []byte // if the runtime told
+	status  string // of the report: "error" if ""
+}
+
+func timeoutFailure(f *Function) *failure {
+	return &failure{kind: "Sandbox.Timedout", reason: fmt.Sprintf("Task timed out after %d.00 seconds", f.Timeout), status: "timeout"}
+}
+
+// json returns the payload of a failed invocation.
+func (f *failure) json(id string) []byte {
+	if f.payload != nil {
+		return f.payload
+	}
+	text, err := json.Marshal(struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}{f.kind, "RequestId: " + id + " Error: " + f.reason})
+	if err != nil {
+		panic(err) // a struct of texts
+	}
+	return text
+}
+
+// run runs the function once, in an environment of its own for that time.
+func (s *Service) run(f *Function, e *event) (*result, error) {
+	i, fail, err := s.acquire(f)
+	if err != nil {
+		return nil, err
+	}
+	s.options.Meter.Counter("lambda_invocations", "function", f.Name).Add(1)
+	i.book.begin()
+	i.book.start(e.RequestID)
+	start := s.clock.Real()
+	var payload []byte
+	if fail == nil {
+		payload, fail = i.invoke(f, e)
+	}
+	took := s.clock.Real().Sub(start)
+	i.env.Drain()
+	r := report{id: e.RequestID, took: took, init: i.initTook, memory: f.MemorySize, peak: i.env.Peak()}
+	i.initTook = 0
+	if fail != nil {
+		r.status, r.kind, payload = "error", fail.kind, fail.json(e.RequestID)
+		if fail.status == "timeout" {
+			r.status, r.kind = "timeout", ""
+			i.book.add(fmt.Sprintf("%s %s %s", s.clock.Now().Format("2006-01-02T15:04:05.000Z"), e.RequestID, fail.reason))
+		}
+		s.options.Meter.Counter("lambda_errors", "function", f.Name).Add(1)
+	}
+	i.book.finish(r)
+	out := &result{payload: payload, failed: fail != nil, tail: i.book.end()}
+	i.book.flush()
+	s.options.Meter.Sketch("lambda_duration_seconds", "function", f.Name).Observe(took.Seconds())
+	s.finish(i, fail)
+	return out, nil
+}
+
+// finish releases the instance, if it got so far as to be in a pool.
+func (s *Service) finish(i *instance, fail *failure) {
+	s.mu.Lock()
+	_, pooled := s.poolOf(i.function.name()).busy[i]
+	s.mu.Unlock()
+	if pooled {
+		s.release(i, fail == nil || fail.payload != nil)
+	}
+}
+
+// invoke hands the event to the runtime and waits for what it answers, until
+// the function's time is up.
+func (i *instance) invoke(f *Function, e *event) ([]byte, *failure) {
+	deadline := i.service.clock.Real().Add(time.Duration(f.Timeout) * time.Second)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	r, err := i.runtime.Invoke(ctx, runtimeapi.Invocation{
+		RequestID: e.RequestID, Deadline: deadline, FunctionARN: f.name().arn(), TraceID: e.Trace,
+		ClientContext: e.ClientContext, Payload: e.Payload,
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		i.destroy()
+		return nil, timeoutFailure(f)
+	case err != nil:
+		return nil, &failure{kind: "Runtime.ExitError", reason: i.exit()}
+	case r.TooLarge || len(r.Payload) > maxResponse:
+		return nil, &failure{kind: "Function.ResponseSizeTooLarge", payload: []byte(`{"errorMessage":"` + responseTooBig + `","errorType":"Function.ResponseSizeTooLarge"}`)}
+	case r.FunctionError:
+		return nil, &failure{kind: r.ErrorType, payload: r.Payload}
+	}
+	return r.Payload, nil
+}

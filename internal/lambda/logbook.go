@@ -1,0 +1,185 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"naru/internal/clock"
+)
+
+// A logbook is the log of one environment: what its processes print, and the
+// lines that the platform adds. Lines are handed on in batches: at the end of
+// an invocation, and otherwise soon.
+type logbook struct {
+	service *Service
+	caller  Caller
+	group   string
+	stream  string
+	json    bool
+	runtime string
+	region  string
+
+	mu      sync.Mutex
+	pending []Line
+	tail    []byte // of the invocation at hand
+	alarm   *clock.Timer
+
+	writing sync.Mutex // held while lines are handed on, in order
+}
+
+func newLogbook(s *Service, f *Function, stream string) *logbook {
+	return &logbook{
+		service: s, caller: f.caller(), group: f.logGroup(), stream: stream, json: *f.logging().LogFormat == "JSON",
+		runtime: f.Runtime, region: f.Region,
+	}
+}
+
+const (
+	flushAfter = 500 * time.Millisecond
+	tailSize   = 4096
+)
+
+// output adds what the processes printed.
+func (b *logbook) output(lines []string) {
+	for _, line := range lines {
+		b.add(line)
+	}
+}
+
+// add adds a line.
+func (b *logbook) add(line string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.service.clock.Now()
+	if len(b.pending) == 0 && b.service.ctx.Err() == nil {
+		b.alarm = b.service.clock.AfterFunc(now.Add(flushAfter), b.flush)
+	}
+	if line != "" { // CloudWatch has no empty events
+		b.pending = append(b.pending, Line{now, line})
+	}
+	if b.tail = append(append(b.tail, line...), '\n'); len(b.tail) > 2*tailSize {
+		b.tail = append([]byte{}, b.tail[len(b.tail)-tailSize:]...)
+	}
+}
+
+// flush hands on what is pending. What may not be written, for want of
+// permission, is dropped, as on AWS.
+func (b *logbook) flush() {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	b.mu.Lock()
+	lines := b.pending
+	b.pending = nil
+	if b.alarm != nil {
+		b.alarm.Stop()
+	}
+	b.mu.Unlock()
+	if len(lines) == 0 {
+		return
+	}
+	if err := b.service.options.WriteLog(context.Background(), b.caller, b.group, b.stream, lines); err != nil {
+		b.service.log.Warn("a function's log cannot be written", "function", b.caller.Function, "err", err)
+	}
+}
+
+// begin begins the tail of an invocation.
+func (b *logbook) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tail = nil
+}
+
+// end returns the last 4 KiB of the invocation's log.
+func (b *logbook) end() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tail[max(0, len(b.tail)-tailSize):]
+}
+
+// platform adds a line of the platform: the text, or in JSON the record.
+func (b *logbook) platform(text, kind string, record map[string]any) {
+	if !b.json {
+		b.add(text)
+		return
+	}
+	line, err := json.Marshal(map[string]any{"time": b.service.clock.Now().Format("2006-01-02T15:04:05.000Z"), "type": kind, "record": record})
+	if err != nil {
+		line = fmt.Appendf(nil, "%s (%v)", text, err)
+	}
+	b.add(string(line))
+}
+
+func (b *logbook) initStart() {
+	arn := runtimeVersionARN(b.region, b.runtime)
+	b.platform("INIT_START Runtime Version: "+b.runtime+"\tRuntime Version ARN: "+arn, "platform.initStart", map[string]any{
+		"initializationType": "on-demand", "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
+		"functionName": b.caller.Function, "functionVersion": latest,
+	})
+}
+
+func (b *logbook) initReport(took time.Duration, status, kind string) {
+	text := fmt.Sprintf("INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: %s", milliseconds(took), status)
+	record := map[string]any{"initializationType": "on-demand", "phase": "init", "status": status, "metrics": map[string]any{"durationMs": milliseconds(took)}}
+	if kind != "" {
+		text += "\tError Type: " + kind
+		record["errorType"] = kind
+	}
+	b.platform(text, "platform.initReport", record)
+}
+
+func (b *logbook) start(id string) {
+	b.platform("START RequestId: "+id+" Version: "+latest, "platform.start", map[string]any{"requestId": id, "version": latest})
+}
+
+// A report is what the last line of an invocation says.
+type report struct {
+	id     string
+	took   time.Duration
+	init   time.Duration // 0 if the environment was there already
+	memory int32         // MiB that the function may use
+	peak   int64         // bytes that it used
+	status string        // "" for success, "error" or "timeout"
+	kind   string        // of the error
+}
+
+func milliseconds(d time.Duration) float64 { return math.Round(float64(d)/1e4) / 100 }
+
+// finish adds the END and REPORT lines. What is billed includes the init.
+func (b *logbook) finish(r report) {
+	billed := int64(math.Ceil(milliseconds(r.took + r.init)))
+	peak := (r.peak + 1<<20 - 1) >> 20
+	if b.json {
+		status := r.status
+		if status == "" {
+			status = "success"
+		}
+		metrics := map[string]any{"durationMs": milliseconds(r.took), "billedDurationMs": billed, "memorySizeMB": r.memory, "maxMemoryUsedMB": peak}
+		if r.init > 0 {
+			metrics["initDurationMs"] = milliseconds(r.init)
+		}
+		record := map[string]any{"requestId": r.id, "status": status, "metrics": metrics}
+		if r.kind != "" {
+			record["errorType"] = r.kind
+		}
+		b.platform("", "platform.report", record)
+		return
+	}
+	b.add("END RequestId: " + r.id)
+	var text strings.Builder
+	fmt.Fprintf(&text, "REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t", r.id, milliseconds(r.took), billed, r.memory, peak)
+	if r.init > 0 {
+		fmt.Fprintf(&text, "Init Duration: %.2f ms\t", milliseconds(r.init))
+	}
+	if r.status != "" {
+		fmt.Fprintf(&text, "Status: %s\t", r.status)
+	}
+	if r.kind != "" {
+		fmt.Fprintf(&text, "Error Type: %s\t", r.kind)
+	}
+	b.add(text.String())
+}
