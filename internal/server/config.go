@@ -1,0 +1,132 @@
+// Package server puts Naru together: it opens the store, builds the services,
+// joins them with small funcs, and runs and stops everything.
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"naru/internal/iam"
+)
+
+// Config is what an operator decides.
+type Config struct {
+	Listen      string // address of the endpoint: host:port
+	Admin       string // address of the operators' listener
+	Data        string // data directory; "mem:" for none
+	MasterKey   string // file of the master key; "" for master.key in Data
+	Region      string // of requests that name none
+	Account     string // likewise, 12 digits
+	PublicURL   string // what queue URLs begin with, where clients reach Naru by another name
+	Auth        string // "open" or "enforce"
+	OpenNetwork bool   // allows "open" on addresses that others can reach
+	AllowHosts  []string
+	AllowReset  bool // serves /_naru/reset and /_naru/clock
+	NoCooldown  bool // lifts SQS's 60 second rules
+	Pprof       bool // serves /debug/pprof/ to operators
+	// SDKDir holds the SDKs that functions find; Node is their interpreter.
+	SDKDir         string
+	Node           string
+	StrictRuntimes bool // refuses runtimes that AWS does not take any more
+	// Helper is the command that runs this program as the first process of an
+	// environment.
+	Helper  []string
+	Log     *slog.Logger
+	Version string
+	// Ready is told the addresses once requests are served.
+	Ready func(Addresses)
+}
+
+// Addresses say where a running Naru is reached.
+type Addresses struct {
+	Endpoint string // URL
+	Admin    string // URL
+	Data     string
+	RootKey  string // file with the root's access key, in enforce mode
+}
+
+// InMemory is the Data of a Naru that keeps nothing.
+const InMemory = "mem:"
+
+// DefaultData returns the data directory below the user's state directory.
+func DefaultData() string {
+	state := os.Getenv("XDG_STATE_HOME")
+	if state == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return filepath.Join(os.TempDir(), "naru")
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "naru")
+}
+
+var accountForm = regexp.MustCompile(`^\d{12}$`)
+
+// check refuses a configuration that makes no sense or is not safe.
+func (c *Config) check() error {
+	if !accountForm.MatchString(c.Account) {
+		return fmt.Errorf("the account %q is not of 12 digits", c.Account)
+	}
+	if c.Region == "" {
+		return errors.New("the region is empty")
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("the public URL %q is not of the form http://host or https://host", c.PublicURL)
+		}
+	}
+	switch iam.Mode(c.Auth) {
+	case iam.ModeEnforce:
+		return nil
+	case iam.ModeOpen:
+	default:
+		return fmt.Errorf("--auth is %q, which is neither open nor enforce", c.Auth)
+	}
+	for _, address := range []string{c.Listen, c.Admin} {
+		if !c.OpenNetwork && !loopback(address) {
+			return fmt.Errorf("%s can be reached from outside, where --auth open lets everybody in: use --auth enforce, or --open-network if that is meant", address)
+		}
+	}
+	return nil
+}
+
+// absolute makes the paths good for processes that run in other folders.
+func (c *Config) absolute() (err error) {
+	if c.Data != InMemory {
+		if c.Data, err = filepath.Abs(c.Data); err != nil {
+			return err
+		}
+	}
+	if c.SDKDir != "" {
+		c.SDKDir, err = filepath.Abs(c.SDKDir)
+	}
+	return err
+}
+
+// loopback reports whether only this machine reaches the address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// functionSession is how long the credentials of an environment last.
+const functionSession = 12 * time.Hour
+
+// drainTime is how long a stopping Naru waits for requests that are under way.
+const drainTime = 10 * time.Second

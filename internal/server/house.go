@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"naru/internal/clock"
+	"naru/internal/events"
+	"naru/internal/iam"
+	"naru/internal/lambda"
+	"naru/internal/logs"
+	"naru/internal/meter"
+	"naru/internal/queue"
+	"naru/internal/sqs"
+	"naru/internal/store"
+	"naru/internal/wire"
+)
+
+// A house is everything that lives on one open store. A reset replaces it.
+type house struct {
+	config Config
+	cache  string // folder of unpacked code
+	root   string // file of the root's access key, in enforce mode
+	store  *store.Store
+	engine *queue.Engine
+	front  *wire.Front
+	iam    *iam.Service
+	sqs    *sqs.Service
+	logs   *logs.Service
+	lambda *lambda.Service
+	events *events.Service
+
+	mu       sync.Mutex
+	closing  bool
+	requests sync.WaitGroup // that are being answered
+}
+
+// A place is what a house needs of the server that it stands in.
+type place struct {
+	config   Config
+	clock    *clock.Clock
+	meter    *meter.Registry
+	launch   lambda.Launch
+	public   func() string // URL of the endpoint
+	internal func() string // URL at which functions reach it
+}
+
+// openHouse opens the store and builds the services on it.
+func openHouse(p place) (_ *house, err error) {
+	h := &house{config: p.config}
+	dir := p.config.Data
+	if dir == InMemory {
+		dir = ""
+	}
+	if h.store, err = store.Open(store.Options{Dir: dir, MasterKeyFile: p.config.MasterKey, Logger: p.config.Log}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close(context.Background()))
+		}
+	}()
+	if h.engine, err = queue.Open(queue.Options{Store: h.store, Clock: p.clock, Log: p.config.Log, Resolve: h.resolve}); err != nil {
+		return nil, err
+	}
+	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openEvents} {
+		if err := open(p); err != nil {
+			return nil, err
+		}
+	}
+	h.front = &wire.Front{Gate: h.iam, Settle: h.store.Settle, Log: p.config.Log, Meter: p.meter, Clock: p.clock.Real}
+	for _, s := range h.services() {
+		h.front.Add(s)
+	}
+	h.engine.Start()
+	h.lambda.Start()
+	return h, h.events.Start()
+}
+
+func (h *house) openIAM(p place) (err error) {
+	c := p.config
+	options := iam.Options{Store: h.store, Clock: p.clock, Log: c.Log, Mode: iam.Mode(c.Auth), Account: c.Account, Region: c.Region}
+	if options.Mode == iam.ModeEnforce {
+		if options.Root, h.root, err = loadRootKey(c.Data); err != nil {
+			return err
+		}
+	}
+	h.iam, err = iam.Open(options)
+	return err
+}
+
+func (h *house) openSQS(p place) (err error) {
+	h.sqs, err = sqs.Open(sqs.Options{
+		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log,
+		URL: p.public, PublicURL: p.config.PublicURL, NoCooldown: p.config.NoCooldown,
+	})
+	return err
+}
+
+func (h *house) openLogs(p place) (err error) {
+	h.logs, err = logs.Open(logs.Options{Store: h.store, Clock: p.clock, Log: p.config.Log})
+	return err
+}
+
+// functionServices are the services that functions find at Naru, by the host
+// names that their SDKs call.
+var functionServices = []string{"sqs", "lambda", "events", "logs", "iam", "sts"}
+
+func (h *house) openLambda(p place) (err error) {
+	h.cache = filepath.Join(p.config.Data, "cache")
+	if p.config.Data == InMemory {
+		if h.cache, err = os.MkdirTemp("", "naru-cache-"); err != nil {
+			return err
+		}
+	}
+	h.lambda, err = lambda.Open(lambda.Options{
+		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
+		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
+		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
+		Assume: h.assume, WriteLog: h.writeLog,
+	})
+	return err
+}
+
+func (h *house) openEvents(p place) (err error) {
+	h.events, err = events.Open(events.Options{
+		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter, Address: h.address,
+	})
+	return err
+}
+
+// services are the services that Naru serves.
+func (h *house) services() []wire.Service {
+	return []wire.Service{h.sqs.Service(), h.lambda.Service(), h.events.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
+}
+
+// rootKeyFile holds the root's access key in the form of the AWS SDKs' shared
+// credentials file.
+const rootKeyFile = "root.credentials"
+
+// loadRootKey reads the root's access key from the data directory, or makes it
+// on first start.
+func loadRootKey(dir string) (k iam.KeyPair, path string, err error) {
+	if dir == InMemory {
+		if dir, err = os.MkdirTemp("", "naru-root-"); err != nil {
+			return k, "", err
+		}
+	}
+	path = filepath.Join(dir, rootKeyFile)
+	if k, err = iam.ReadRootKey(path); errors.Is(err, os.ErrNotExist) {
+		k, err = iam.WriteRootKey(path)
+	}
+	return k, path, err
+}
+
+// enter reports whether a request may be answered; if so, it calls leave.
+func (h *house) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return false
+	}
+	h.requests.Add(1)
+	return true
+}
+
+func (h *house) leave() { h.requests.Done() }
+
+// ServeHTTP answers a request of the API.
+func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !h.enter() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "Naru is stopping.", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave()
+	h.front.ServeHTTP(w, r)
+}
+
+// close stops everything and closes the store. It waits for requests that are
+// being answered until ctx is done.
+func (h *house) close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closing = true
+	h.mu.Unlock()
+	if h.events != nil {
+		h.events.Close()
+	}
+	if h.lambda != nil {
+		h.lambda.Close()
+	}
+	if h.engine != nil {
+		h.engine.Close()
+	}
+	answered := make(chan struct{})
+	go func() { h.requests.Wait(); close(answered) }()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+		return fmt.Errorf("requests were still being answered: %w", ctx.Err())
+	}
+	if h.config.Data == InMemory && h.cache != "" {
+		os.RemoveAll(h.cache) // of no use to anybody; the system cleans up otherwise
+	}
+	return h.store.Close()
+}
+
+// wipe removes everything that a closed house kept, but for the master key.
+func wipe(c Config) error {
+	if c.Data == InMemory {
+		return nil
+	}
+	var errs []error
+	for _, name := range []string{"db", "bulk", "blobs", "cache"} {
+		errs = append(errs, os.RemoveAll(filepath.Join(c.Data, name)))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"naru/internal/arn"
+	"naru/internal/events"
+	"naru/internal/iam"
+	"naru/internal/lambda"
+	"naru/internal/logs"
+	"naru/internal/policy"
+	"naru/internal/queue"
+	"naru/internal/sqs"
+)
+
+// The joins between services. Each passes the gate that requests from outside
+// pass, with the principal that stands behind it.
+
+// resolve tells the engine what stands at an address.
+func (h *house) resolve(address string) (queue.Ref, bool) {
+	switch {
+	case strings.HasPrefix(address, sqs.AddressPrefix):
+		return h.sqs.Resolve(address)
+	case strings.HasPrefix(address, lambda.AddressPrefix):
+		return h.lambda.Resolve(address)
+	}
+	return queue.Ref{}, false
+}
+
+const lambdaPrincipal = "lambda.amazonaws.com"
+
+// assume gives a function the credentials of its role.
+func (h *house) assume(role, session string) (lambda.Credentials, error) {
+	c, err := h.iam.ServiceSession(lambdaPrincipal, role, session, functionSession)
+	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token}, err
+}
+
+// writeLog writes a function's lines as far as its role allows it; what it
+// does not allow is dropped, as on AWS.
+func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream string, lines []lambda.Line) error {
+	role, err := h.iam.RolePrincipal(lambdaPrincipal, f.Role, f.Function)
+	if err != nil {
+		return nil // without its role a function has no permission to log
+	}
+	err = h.iam.Authorize(ctx, role, []policy.Request{
+		{Action: "logs:CreateLogStream", Resource: logs.GroupARN(f.Account, f.Region, group) + ":*"},
+		{Action: "logs:PutLogEvents", Resource: logs.StreamARN(f.Account, f.Region, group, stream)},
+	})
+	if err != nil {
+		return nil
+	}
+	out := make([]logs.Line, len(lines))
+	for i, l := range lines {
+		out[i] = logs.Line(l)
+	}
+	return h.logs.Write(f.Account, f.Region, group, stream, out)
+}
+
+const eventsPrincipal = "events.amazonaws.com"
+
+// address returns the message that brings a rule's event to its target, if the
+// target is there and its policy lets the rule use it.
+func (h *house) address(ctx context.Context, d events.Delivery) (queue.Outgoing, error) {
+	a, err := arn.Parse(d.Target)
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	function, isFunction := strings.CutPrefix(a.Resource, "function:")
+	var needs []policy.Request
+	switch {
+	case a.Service == "lambda" && isFunction:
+		needs, err = h.lambda.InvokeNeeds(a.Account, a.Region, function)
+	case a.Service == "sqs":
+		needs, err = h.sqs.SendNeeds(a.Account, a.Region, a.Resource)
+	default:
+		err = fmt.Errorf("nothing can be delivered to %s", d.Target)
+	}
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	for i := range needs {
+		needs[i].Context = policy.Context{"aws:SourceArn": {d.RuleARN}, "aws:SourceAccount": {d.Account}}
+	}
+	if err := h.iam.Authorize(ctx, iam.ServicePrincipal(eventsPrincipal, d.Account), needs); err != nil {
+		return queue.Outgoing{}, err
+	}
+	if isFunction {
+		return h.lambda.Outgoing(a.Account, a.Region, function, d.Payload)
+	}
+	return h.sqs.Outgoing(a.Account, a.Region, a.Resource, eventsPrincipal, d.GroupID, d.Payload), nil
+}
