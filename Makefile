@@ -1,0 +1,51 @@
+# Naru. `make demo` and `make test` do everything on a fresh machine.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BIN     := bin/naru
+SDK     := .tools/sdk
+SOURCES := $(shell find cmd internal -type f -not -name '*_test.go' 2>/dev/null) go.mod go.sum
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build setup demo test check run bench fuzz web clean
+
+build: $(BIN)
+
+$(BIN): $(SOURCES)
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/naru
+
+# What a fresh machine lacks: Debian packages (as root), npm and Python packages.
+setup:
+	@scripts/setup
+
+# The story, told in the terminal with real functions. KEEP=1 leaves Naru running.
+demo: build
+	@$(BIN) runtime install nodejs --sdk-dir $(SDK)
+	@$(GO) run ./demo -naru $(BIN) -sdk $(SDK) $(if $(KEEP),-keep)
+
+test: build
+	@scripts/test
+
+# The fast part of the tests: formatting, vet, staticcheck, Go tests without race.
+check: build
+	@scripts/check
+
+run: build
+	$(BIN) serve
+
+# Benchmarks of the parts. Compare figures of one run with each other only.
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+# Every fuzz target for FUZZTIME each.
+FUZZTIME ?= 30s
+fuzz:
+	@scripts/fuzz $(FUZZTIME)
+
+# The web console is not built yet: a placeholder page is embedded.
+web:
+	@echo "There is no web console to build yet."
+
+clean:
+	rm -rf bin .tools .venv test/js/node_modules
