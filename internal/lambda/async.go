@@ -86,13 +86,13 @@ func (s *Service) startAsync(n name) {
 		return
 	}
 	q := s.engine.Queue(f.Content)
-	s.work.Go(func() {
+	s.asynchronous.Go(func() {
 		err := q.ReleaseAll() // what an earlier start was at when it ended
 		room := make(chan struct{}, s.options.Concurrency)
 		for err == nil {
 			err = s.workOff(n, q, room)
 		}
-		if !errors.Is(err, queue.ErrGone) && s.ctx.Err() == nil {
+		if !errors.Is(err, queue.ErrGone) && s.taking.Err() == nil {
 			s.log.Error("asynchronous events are not worked off any more", "function", n.function, "err", err)
 		}
 	})
@@ -106,22 +106,22 @@ func (s *Service) workOff(n name, q *queue.Queue, room chan struct{}) error {
 		select {
 		case room <- struct{}{}:
 			places++
-		case <-s.ctx.Done():
-			return s.ctx.Err()
+		case <-s.taking.Done():
+			return s.taking.Err()
 		}
 	}
 	f, ok := s.functions.Get(n.key())
 	if !ok {
 		return queue.ErrGone
 	}
-	deliveries, err := q.Lease(s.ctx, queue.LeaseRequest{
+	deliveries, err := q.Lease(s.taking, queue.LeaseRequest{
 		Max: places, Visibility: time.Duration(f.Timeout)*time.Second + maxInit + margin, Wait: math.MaxInt64 / 2,
 	})
 	for range places - len(deliveries) {
 		<-room
 	}
 	for _, d := range deliveries {
-		s.work.Go(func() {
+		s.asynchronous.Go(func() {
 			defer func() { <-room }()
 			if err := s.attempt(n, q, d); err != nil && !errors.Is(err, queue.ErrGone) && s.ctx.Err() == nil {
 				s.log.Error("an asynchronous event could not be worked off", "function", n.function, "err", err)

@@ -89,9 +89,12 @@ type Service struct {
 	environments int
 	memory       int64
 
-	work   sync.WaitGroup
-	ctx    context.Context
-	cancel context.CancelFunc
+	work         sync.WaitGroup
+	asynchronous sync.WaitGroup // events that are worked off
+	ctx          context.Context
+	cancel       context.CancelFunc
+	taking       context.Context // ends when no more asynchronous events are taken up
+	pause        context.CancelFunc
 }
 
 // Open returns the service and attaches the queues of its functions.
@@ -104,6 +107,7 @@ func Open(options Options) (*Service, error) {
 		pools: map[string]*pool{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.taking, s.pause = context.WithCancel(s.ctx)
 	var err error
 	if s.functions, err = store.OpenTable[*Function](s.store, "lambda-functions"); err != nil {
 		return nil, err
@@ -127,6 +131,18 @@ func (s *Service) Start() {
 	}
 }
 
+// Drain takes up no more asynchronous events, and returns once those that are
+// run have ended, or ctx is done.
+func (s *Service) Drain(ctx context.Context) {
+	s.pause()
+	ended := make(chan struct{})
+	go func() { s.asynchronous.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
 // Close stops all environments. What they were at is retried by the next start
 // if it was asynchronous, and lost if its caller was waiting for it.
 func (s *Service) Close() {
@@ -139,6 +155,7 @@ func (s *Service) Close() {
 	for _, p := range pools {
 		p.close()
 	}
+	s.asynchronous.Wait()
 	s.work.Wait()
 }
 

@@ -70,14 +70,15 @@ type Options struct {
 
 // An Engine runs the queues of a store. It owns all its data shards.
 type Engine struct {
-	options Options
-	store   *store.Store
-	clock   *clock.Clock
-	log     *slog.Logger
-	handles handleKey
-	bodies  atomic.Int64 // bytes of bodies in memory
-	garbage *store.Table[int]
-	shards  [store.Shards]*shard
+	options   Options
+	store     *store.Store
+	clock     *clock.Clock
+	log       *slog.Logger
+	handles   handleKey
+	bodies    atomic.Int64 // bytes of bodies in memory
+	impatient atomic.Bool  // nobody waits for messages any more
+	garbage   *store.Table[int]
+	shards    [store.Shards]*shard
 
 	mu      sync.RWMutex
 	queues  map[uint64]*Queue // by content
@@ -127,6 +128,15 @@ func (e *Engine) Start() {
 	e.spawn(e.collect)
 	for _, q := range e.attached() {
 		e.spawn(q.expireAll)
+	}
+}
+
+// Interrupt ends all waiting for messages: those who wait get nothing, and
+// nobody waits any more. What is visible is still given out.
+func (e *Engine) Interrupt() {
+	e.impatient.Store(true)
+	for _, q := range e.attached() {
+		q.interrupt()
 	}
 }
 

@@ -40,6 +40,9 @@ func (q *Queue) Lease(ctx context.Context, request LeaseRequest) ([]*Delivery, e
 	if err := q.lock(); err != nil {
 		return nil, err
 	}
+	if q.engine.impatient.Load() {
+		request.Wait = 0
+	}
 	w := newWaiter(request)
 	q.waiting.push(w)
 	q.serve()

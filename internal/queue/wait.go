@@ -106,6 +106,18 @@ func (q *Queue) await(ctx context.Context, w *waiter) {
 	}
 }
 
+// interrupt ends the waiting of all who do.
+func (q *Queue) interrupt() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for e := q.waiting.order.Front(); e != nil; e = e.Next() {
+		q.waiting.shorten(e.Value.(*waiter))
+	}
+	if q.closed == nil {
+		q.serve()
+	}
+}
+
 // giveUp ends w's waiting: it gets what is there, or nothing.
 func (q *Queue) giveUp(w *waiter) {
 	q.mu.Lock()

@@ -125,8 +125,11 @@ func TestNodeRequestsForServicesThatNaruHasNotFail(t *testing.T) {
 	for _, handler := range []string{"endpoint.refused", "endpoint.refusedFetch"} {
 		p := startNode(t, setup{handler: handler, env: env})
 		p.ready(t)
-		got := answer[struct{ Name, Code, Message string }](t, p, `{}`)
-		if got.Code != "ServiceNotInNaru" || got.Name != got.Code ||
+		got := answer[struct {
+			Name, Code, Message string
+			Retryable           bool
+		}](t, p, `{}`)
+		if got.Retryable || got.Code != "ServiceNotInNaru" || got.Name != got.Code ||
 			!strings.HasPrefix(got.Message, `Naru does not have the AWS service "dynamodb" (host dynamodb.eu-west-1.amazonaws.com).`) {
 			t.Errorf("%s: %+v", handler, got)
 		}

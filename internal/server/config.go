@@ -130,3 +130,6 @@ const functionSession = 12 * time.Hour
 
 // drainTime is how long a stopping Naru waits for requests that are under way.
 const drainTime = 10 * time.Second
+
+// lastTime is how long it then waits for those that have nothing to wait for.
+const lastTime = 2 * time.Second

@@ -55,17 +55,24 @@ var sdks = map[string]sdk{
 // unsummed lets replies have sums that are not those of their messages.
 func unsummed(o *sqs.Options) { o.DisableMessageChecksumValidation = true }
 
-// clients returns the service's clients by the protocols that they speak.
-func (s sdk) clients(of wire.Service) map[string]func(aws.Config) any {
+// clients returns the SDK's clients by the protocols that the service speaks.
+func (s sdk) clients(t *testing.T, of wire.Service) map[string]func(aws.Config) any {
+	t.Helper()
+	clients := map[string]func(aws.Config) any{}
 	switch {
-	case s.query != nil:
-		return map[string]func(aws.Config) any{"JSON": s.client, "query": s.query}
 	case of.JSON.Target != "":
-		return map[string]func(aws.Config) any{"JSON": s.client}
+		clients["JSON"] = s.client
 	case of.Query.Version != "":
-		return map[string]func(aws.Config) any{"query": s.client}
+		clients["query"] = s.client
+	default:
+		clients["REST"] = s.client
 	}
-	return map[string]func(aws.Config) any{"REST": s.client}
+	if of.JSON.Target != "" && of.Query.Version != "" {
+		if clients["query"] = s.query; s.query == nil {
+			t.Fatalf("%s has no client that speaks the query protocol", of.Name)
+		}
+	}
+	return clients
 }
 
 // types returns the SDK's types of an operation's input and output.

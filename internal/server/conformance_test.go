@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/traits"
 	"github.com/google/go-cmp/cmp"
 
 	"naru/internal/policy"
@@ -27,26 +30,29 @@ func (gatekeeper) Authenticate(*http.Request, *sigv4.Signature, func() [sha256.S
 func (gatekeeper) Authorize(context.Context, policy.Principal, []policy.Request) error { return nil }
 
 // eachClient runs a test for each operation and protocol of each service.
-func eachClient(t *testing.T, test func(*testing.T, *stage, any, wire.Service, wire.Operation)) {
+func eachClient(t *testing.T, test func(t *testing.T, protocol string, st *stage, client any, s wire.Service, op wire.Operation)) {
 	eachOperation(t, func(t *testing.T, s wire.Service, op wire.Operation) {
-		for protocol, client := range sdks[s.Name].clients(s) {
+		for protocol, client := range sdks[s.Name].clients(t, s) {
 			t.Run(protocol, func(t *testing.T) {
 				st := newStage(t, s)
 				_, out := op.Types()
 				st.out = reflect.New(out).Interface()
-				test(t, st, client(st.config), s, op)
+				test(t, protocol, st, client(st.config), s, op)
 			})
 		}
 	})
 }
 
 func TestWhatTheSDKSendsArrives(t *testing.T) {
-	eachClient(t, func(t *testing.T, st *stage, client any, s wire.Service, op wire.Operation) {
+	eachClient(t, func(t *testing.T, protocol string, st *stage, client any, s wire.Service, op wire.Operation) {
 		theirs, _, ok := sdks[s.Name].types(op.Name)
 		if !ok {
 			t.Fatal("the SDK does not have the operation")
 		}
 		sent := filled(t, theirs, boundOutside(schemaOf(theirs)))
+		if protocol == "query" {
+			dropShared(sent.Elem(), schemaOf(theirs))
+		}
 		if _, err := call(t, client, op.Name, sent); err != nil {
 			t.Fatal(err)
 		}
@@ -62,8 +68,27 @@ func TestWhatTheSDKSendsArrives(t *testing.T) {
 	})
 }
 
+// dropShared empties members of an input that have the name of another in the
+// query protocol, so that only one of them is sent.
+func dropShared(v reflect.Value, schema *smithy.Schema) {
+	if schema == nil {
+		return
+	}
+	taken := map[string]bool{}
+	for _, member := range slices.Sorted(maps.Keys(schema.Members())) {
+		t, ok := smithy.SchemaTrait[*traits.XMLName](schema.Member(member))
+		switch {
+		case !ok:
+		case taken[t.Name]:
+			v.FieldByName(upperFirst(member)).SetZero()
+		default:
+			taken[t.Name] = true
+		}
+	}
+}
+
 func TestWhatNaruSendsArrivesAtTheSDK(t *testing.T) {
-	eachClient(t, func(t *testing.T, st *stage, client any, s wire.Service, op wire.Operation) {
+	eachClient(t, func(t *testing.T, _ string, st *stage, client any, s wire.Service, op wire.Operation) {
 		theirs, _, ok := sdks[s.Name].types(op.Name)
 		if !ok {
 			t.Fatal("the SDK does not have the operation")
@@ -98,7 +123,7 @@ func TestTheSDKKnowsTheErrors(t *testing.T) {
 			continue
 		}
 		dir := library.dir(t)
-		for protocol, client := range library.clients(s) {
+		for protocol, client := range library.clients(t, s) {
 			for code, form := range s.Errors {
 				t.Run(s.Name+"."+protocol+"."+code, func(t *testing.T) {
 					modelled, status := errorSnapshot(t, dir, code)
@@ -124,8 +149,8 @@ func testError(t *testing.T, s wire.Service, client func(aws.Config) any, code s
 	if message := said.ErrorMessage(); message != "said <&> \"é\"" && message != form.QueryMessage {
 		t.Errorf("the message is %q", message)
 	}
-	if _, generic := said.(*smithy.GenericAPIError); modelled == generic {
-		t.Errorf("modelled: %v, but the SDK made a %T of it", modelled, said)
+	if _, generic := said.(*smithy.GenericAPIError); modelled && generic {
+		t.Error("the model has the error, but the SDK did not recognize it")
 	}
 	if got := said.ErrorCode(); got != code && got != form.Query && got != modelName(said) {
 		t.Errorf("the code is %q", got)

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -182,8 +181,8 @@ func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.front.ServeHTTP(w, r)
 }
 
-// close stops everything and closes the store. It waits for requests that are
-// being answered until ctx is done.
+// close stops everything and closes the store. What is under way may end by
+// itself until ctx is done.
 func (h *house) close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closing = true
@@ -191,18 +190,28 @@ func (h *house) close(ctx context.Context) error {
 	if h.events != nil {
 		h.events.Close()
 	}
-	if h.lambda != nil {
-		h.lambda.Close()
-	}
 	if h.engine != nil {
-		h.engine.Close()
+		h.engine.Interrupt()
 	}
 	answered := make(chan struct{})
 	go func() { h.requests.Wait(); close(answered) }()
 	select {
 	case <-answered:
 	case <-ctx.Done():
-		return fmt.Errorf("requests were still being answered: %w", ctx.Err())
+	}
+	if h.lambda != nil {
+		h.lambda.Drain(ctx)
+		h.lambda.Close()
+	}
+	if h.engine != nil {
+		h.engine.Close()
+	}
+	last, cancel := context.WithTimeout(context.Background(), lastTime)
+	defer cancel()
+	select {
+	case <-answered:
+	case <-last.Done():
+		h.config.Log.Warn("a request is still being received; it is given up")
 	}
 	if h.config.Data == InMemory && h.cache != "" {
 		os.RemoveAll(h.cache) // of no use to anybody; the system cleans up otherwise

@@ -34,9 +34,9 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 func (s *server) reset(w http.ResponseWriter, r *http.Request) {
 	s.resetting.Lock()
 	defer s.resetting.Unlock()
-	ctx, cancel := context.WithTimeout(r.Context(), drainTime)
-	defer cancel()
-	err := s.house.Load().close(ctx)
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // nothing that is under way is waited for
+	err := s.house.Load().close(now)
 	if err == nil {
 		err = wipe(s.config)
 	}

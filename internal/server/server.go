@@ -110,7 +110,12 @@ func (s *server) serve(ctx context.Context, listener, admin, functions net.Liste
 	defer cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- s.house.Load().close(drain) }()
-	return errors.Join(err, front.Shutdown(drain), back.Shutdown(drain), inside.Shutdown(drain), <-closed)
+	for _, h := range []*http.Server{front, back, inside} {
+		if h.Shutdown(drain) != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}
+	return errors.Join(err, <-closed)
 }
 
 // routes are what the endpoint serves: Naru's own paths, and the API.

@@ -54,9 +54,6 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *ReceiveMessageInput) (
 		deliveries, err = content.Lease(ctx, request)
 		return err
 	})
-	if errors.Is(err, queue.ErrClosed) { // Naru is stopping: whoever polls asks again
-		return &ReceiveMessageOutput{}, nil
-	}
 	if errors.Is(err, queue.ErrInFlight) {
 		return nil, wire.Errorf("OverLimit", "Too many messages are in flight: the limit is %d.", maxInFlight)
 	}

@@ -155,7 +155,7 @@ func (x *exchange) readForm(contentType string) error {
 		}
 		return nil
 	}
-	body, err := readBody(x.r, maxUnrouted)
+	body, err := x.readBody(maxUnrouted)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,18 @@ func (c *compiled) match(r *http.Request) *Operation {
 	return op.Operation
 }
 
-// readBody reads at most limit bytes.
+// bodyTime is how long a client may take to send a body.
+const bodyTime = 5 * time.Minute
+
+// readBody reads the request's body, of at most limit bytes.
+func (x *exchange) readBody(limit int64) ([]byte, error) {
+	c := http.NewResponseController(x.w)
+	if err := c.SetReadDeadline(x.front.Clock().Add(bodyTime)); err == nil { // not every writer can
+		defer c.SetReadDeadline(time.Time{})
+	}
+	return readBody(x.r, limit)
+}
+
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	tooLarge := Errorf(CodeTooLarge, "The request's body is larger than %d bytes.", limit)
 	if r.ContentLength > limit {
@@ -231,7 +242,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 // run does everything from reading the body to the operation's output.
 func (x *exchange) run() (any, error) {
 	if x.body == nil {
-		body, err := readBody(x.r, x.service.MaxBody)
+		body, err := x.readBody(x.service.MaxBody)
 		if err != nil {
 			return nil, err
 		}

@@ -179,6 +179,24 @@ func TestAnUnreadableSignatureIsRefusedByItsService(t *testing.T) {
 	}
 }
 
+func TestRequestsAreCounted(t *testing.T) {
+	front := everyFront()
+	for _, c := range []call{jsonCall("AmazonSQS.Nothing", ""), jsonCall("AmazonSQS.Nothing", ""), jsonCall("AmazonSQS.Echo", "["), jsonCall("AmazonSQS.Fly", "")} {
+		front.answer(c)
+	}
+	for _, c := range []struct {
+		operation, code string
+		want            int64
+	}{
+		{"Nothing", "", 2}, {"Nothing", coral + "SerializationException", 0},
+		{"Echo", coral + "SerializationException", 1}, {"unknown", coral + "UnknownOperationException", 1},
+	} {
+		if got := front.Meter.Counter("api_requests", "service", "sqs", "operation", c.operation, "error", c.code).Value(); got != c.want {
+			t.Errorf("%s with the error %q was counted %d times, want %d", c.operation, c.code, got, c.want)
+		}
+	}
+}
+
 func TestTheNamesOfTheServices(t *testing.T) {
 	if got := strings.Join(everyFront().Services(), " "); got != "sqs events iam lambda" {
 		t.Error(got)
@@ -207,8 +225,8 @@ func TestRepliesOverARealConnection(t *testing.T) {
 	if w.StatusCode != 204 || w.Header.Get("X-Amzn-Requestid") == "" {
 		t.Errorf("got %v", w)
 	}
-	w = overHTTP(t, everyFront(), "POST", "/2015-03-31/functions/f/invocations", "pay\x00load")
-	if body, err := io.ReadAll(w.Body); err != nil || string(body) != "pay\x00load" || w.StatusCode != 202 {
+	w = overHTTP(t, everyFront(), "POST", "/2015-03-31/functions/f/invocations", "<html>\x00")
+	if body, err := io.ReadAll(w.Body); err != nil || string(body) != "<html>\x00" || w.StatusCode != 202 || w.Header.Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("got %v, %q, %v", w, body, err)
 	}
 }

@@ -115,6 +115,9 @@ func encodeREST(header http.Header, status int, s *shape, v reflect.Value) (int,
 	}
 	switch {
 	case payload:
+		if header.Get("Content-Type") == "" { // or net/http guesses one
+			header.Set("Content-Type", "application/octet-stream")
+		}
 		return status, body
 	case !members:
 		return status, nil

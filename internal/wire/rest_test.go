@@ -148,7 +148,7 @@ func TestMembersLeaveForTheirPlacesInAReply(t *testing.T) {
 	if w.Code != 202 || w.Body.String() != "\x00payload\xff" {
 		t.Errorf("status %d, body %q", w.Code, w.Body)
 	}
-	for name, want := range map[string]string{"X-Amz-Function-Error": "Unhandled", "X-Amz-Retries": "2", "X-Amz-Meta-A": "1", "X-Amz-Meta-B": "2", "Content-Length": "9"} {
+	for name, want := range map[string]string{"X-Amz-Function-Error": "Unhandled", "X-Amz-Retries": "2", "X-Amz-Meta-A": "1", "X-Amz-Meta-B": "2", "Content-Length": "9", "Content-Type": "application/octet-stream"} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}

@@ -18,7 +18,10 @@ const sent = (start, content) =>
     req.on('error', reject);
     if (content !== undefined) req.end(content);
   });
-const told = (error) => ({ name: error.name, code: error.code, message: error.message });
+const told = (error) => {
+  error.retryable = true; // as SDK v2 does
+  return { name: error.name, code: error.code, message: error.message, retryable: error.retryable };
+};
 
 const forms = {
   'get by text': () => sent((done) => https.get('https://sqs.us-east-1.amazonaws.com/queue?a=1', done)),
