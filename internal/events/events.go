@@ -92,13 +92,13 @@ func onRule[In any](action string, rule func(*In) *string) func(context.Context,
 }
 
 func needsPutRule(ctx context.Context, in *PutRuleInput) ([]policy.Request, error) {
-	return append([]policy.Request{{Action: "events:PutRule", Resource: nameOf(ctx, in.Name).arn()}}, passRole(in.RoleArn)...), nil
+	return append([]policy.Request{{Action: "events:PutRule", Resource: nameOf(ctx, in.Name).arn()}}, policy.PassRole(in.RoleArn, "events.amazonaws.com")...), nil
 }
 
 func needsPutTargets(ctx context.Context, in *PutTargetsInput) ([]policy.Request, error) {
 	needs := []policy.Request{{Action: "events:PutTargets", Resource: nameOf(ctx, in.Rule).arn()}}
 	for _, t := range in.Targets {
-		needs = append(needs, passRole(t.RoleArn)...)
+		needs = append(needs, policy.PassRole(t.RoleArn, "events.amazonaws.com")...)
 	}
 	return needs, nil
 }
@@ -106,16 +106,6 @@ func needsPutTargets(ctx context.Context, in *PutTargetsInput) ([]policy.Request
 func needsListRules(ctx context.Context, _ *ListRulesInput) ([]policy.Request, error) {
 	all := "*"
 	return []policy.Request{{Action: "events:ListRules", Resource: nameOf(ctx, &all).arn()}}, nil
-}
-
-func passRole(role *string) []policy.Request {
-	if role == nil {
-		return nil
-	}
-	return []policy.Request{{
-		Action: "iam:PassRole", Resource: *role,
-		Context: policy.Context{"iam:PassedToService": {"events.amazonaws.com"}},
-	}}
 }
 
 // A name names a rule on the default bus.

@@ -229,7 +229,7 @@ func (s *Service) needsCreate(ctx context.Context, in *CreateFunctionInput) ([]p
 	if err != nil {
 		return nil, err
 	}
-	return append([]policy.Request{{Action: "lambda:CreateFunction", Resource: n.arn()}}, passRole(in.Role)...), nil
+	return append([]policy.Request{{Action: "lambda:CreateFunction", Resource: n.arn()}}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
 }
 
 func (s *Service) needsUpdateConfiguration(ctx context.Context, in *UpdateFunctionConfigurationInput) ([]policy.Request, error) {
@@ -237,18 +237,7 @@ func (s *Service) needsUpdateConfiguration(ctx context.Context, in *UpdateFuncti
 	if err != nil {
 		return nil, err
 	}
-	return append([]policy.Request{{Action: "lambda:UpdateFunctionConfiguration", Resource: n.arn()}}, passRole(in.Role)...), nil
-}
-
-// passRole is what giving a role to a function needs.
-func passRole(role *string) []policy.Request {
-	if role == nil {
-		return nil
-	}
-	return []policy.Request{{
-		Action: "iam:PassRole", Resource: *role,
-		Context: policy.Context{"iam:PassedToService": {"lambda.amazonaws.com"}},
-	}}
+	return append([]policy.Request{{Action: "lambda:UpdateFunctionConfiguration", Resource: n.arn()}}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
 }
 
 var errorForms = map[string]wire.ErrorForm{
