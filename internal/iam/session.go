@@ -152,11 +152,22 @@ func (s *Service) GetCallerIdentity(ctx context.Context, _ *GetCallerIdentityInp
 }
 
 type AssumeRoleInput struct {
-	RoleArn         string
-	RoleSessionName string
-	DurationSeconds *int32
-	Policy          *string
-	ExternalId      *string
+	RoleArn           string
+	RoleSessionName   string
+	DurationSeconds   *int32
+	Policy            *string
+	PolicyArns        []PolicyDescriptor
+	ExternalId        *string
+	Tags              []Tag
+	TransitiveTagKeys []string
+	SourceIdentity    *string
+	SerialNumber      *string
+	TokenCode         *string
+}
+
+// PolicyDescriptor names a managed policy.
+type PolicyDescriptor struct {
+	Arn *string `aws:"arn"`
 }
 
 type AssumeRoleOutput struct {
@@ -232,6 +243,10 @@ const maxSessionPolicy = 2048
 func (in *AssumeRoleInput) validate(caller policy.Principal, r *Role) error {
 	name := in.RoleSessionName
 	switch {
+	case len(in.PolicyArns) > 0 || len(in.Tags) > 0 || len(in.TransitiveTagKeys) > 0 || in.SourceIdentity != nil:
+		return wire.Errorf("ValidationError", "Naru does not have managed policies, tags and source identities of sessions yet.")
+	case in.SerialNumber != nil || in.TokenCode != nil:
+		return wire.Errorf("ValidationError", "Naru does not have MFA devices.")
 	case !sessionNameForm.MatchString(name):
 		return violation(name, "roleSessionName", `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
 	case len(name) < 2:

@@ -112,7 +112,7 @@ func compareSnapshot(t *testing.T, snap snapshot, arrived any, s wire.Service, o
 	var want, got any
 	if strings.HasPrefix(snap.header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		want = snap.parameters(t, op, skip)
-		tree := grower{ourName, formScalar, nothingSkipped}.tree(reflect.ValueOf(arrived), "")
+		tree := grower{wireName(s), formScalar, nothingSkipped}.tree(reflect.ValueOf(arrived), "")
 		got = flattened(map[string]string{}, "", tree)
 	} else {
 		want = snap.members(t, schemaOf(theirs), skip)

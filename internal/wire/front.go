@@ -4,9 +4,10 @@
 //
 // Spoken are awsJson1_0 and 1_1, awsQuery (XML) and restJson1. A request is
 // routed by the service that its signature names, else by X-Amz-Target, Action
-// and Version, or its path. Then, in this order: its body is bounded and read,
-// the caller is authenticated, the input decoded, the call authorised, and the
-// operation run; the reply leaves once what it rests on is durable.
+// and Version, its path, or its host. Then, in this order: its body is bounded
+// and read, the caller is authenticated, the input decoded, the call
+// authorised, and the operation run; the reply, also a refusal, leaves once
+// what it rests on is durable.
 package wire
 
 import (
