@@ -106,6 +106,9 @@ func TestNodeModulesThatAreLoadedInAnyWayAreLedToNaru(t *testing.T) {
 					t.Errorf("the server saw (-want +got):\n%s", diff)
 				}
 			}
+			if lines := p.lines(t); len(lines) > 0 {
+				t.Errorf("lines: %q", lines) // such as warnings
+			}
 		})
 	}
 	t.Run("endpoint-module.handler", func(t *testing.T) {

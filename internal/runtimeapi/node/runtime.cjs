@@ -350,6 +350,7 @@ class Invocation {
 
 async function main() {
   let handler, invocation;
+  let isReady = false;
   const link = new Link(3, (call) => {
     invocation = new Invocation(link, call);
     invocation.run(handler);
@@ -357,7 +358,7 @@ async function main() {
   // fatal reports an error that ends the process.
   const fatal = (what, error, code) => {
     logs.logError(what, error);
-    if (!handler) {
+    if (!isReady) {
       link.exit(code, alone(failureFrame(undefined, error)));
       return;
     }
@@ -381,7 +382,10 @@ async function main() {
     return;
   }
   globalThis[onEmptyLoop] = nothing;
-  link.await(next);
+  setImmediate(() => { // when no promise of init is left that was rejected
+    isReady = true;
+    link.await(next);
+  });
 }
 
 logs.patchConsole();

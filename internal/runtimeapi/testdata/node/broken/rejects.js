@@ -1,3 +1,2 @@
 Promise.reject(new Error('nobody cares'));
 exports.handler = async () => 'never';
-require('module');
