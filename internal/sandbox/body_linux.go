@@ -207,6 +207,9 @@ func (b *body) kill() {
 	b.withControl(func(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) })
 }
 
+// force kills the helper, which does not do as it is told; wait does its work.
+func (b *body) force() { _ = b.helper.Process.Kill() }
+
 // withControl calls f with the descriptor of the control socket, unless it is
 // closed, which is when everything has ended.
 func (b *body) withControl(f func(fd int)) {

@@ -100,6 +100,8 @@ func (b *body) terminate() { b.signal(-b.pid, syscall.SIGTERM) }
 
 func (b *body) kill() { b.signal(-b.pid, syscall.SIGKILL) }
 
+func (b *body) force() { b.kill() }
+
 func (b *body) signal(pid int, s syscall.Signal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

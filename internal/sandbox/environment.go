@@ -150,7 +150,15 @@ func (e *Environment) Stop(grace time.Duration) {
 // left. It closes Conn.
 func (e *Environment) Kill() {
 	e.body.kill()
-	<-e.done
+	timer := time.NewTimer(e.launcher.patience)
+	defer timer.Stop()
+	select {
+	case <-e.done:
+	case <-timer.C:
+		e.launcher.log.Error("the helper of an environment does not end", "runtime", e.body.pid)
+		e.body.force()
+		<-e.done
+	}
 	if err := e.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		e.launcher.log.Error("closing the connection of an environment", "error", err)
 	}

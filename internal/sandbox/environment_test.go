@@ -299,6 +299,18 @@ func TestLostHelperIsReportedAndCleanedUpAfter(t *testing.T) {
 	waitFor(t, "the end of all processes", func() bool { return !alive(e.PID()) && !alive(child) })
 }
 
+func TestKillDoesNotWaitForEverForTheHelper(t *testing.T) {
+	l := newLauncher(t)
+	l.patience = 100 * time.Millisecond
+	e, r := launch(t, l, Spec{Command: shell(`sleep 1000 & echo child $!; wait`)})
+	child := r.number(t, "child", 1)[0]
+	if err := e.body.helper.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	e.Kill()
+	waitFor(t, "the end of all processes", func() bool { return !alive(e.PID()) && !alive(child) })
+}
+
 func TestStopGrantsTheGracePeriod(t *testing.T) {
 	l := newLauncher(t)
 	t.Run("TheRuntimeEndsInTime", func(t *testing.T) {
@@ -358,7 +370,14 @@ func TestWatchKillsWhatUsesTooMuchMemory(t *testing.T) {
 	})
 	t.Run("SharedMemoryCountsOnce", func(t *testing.T) {
 		e, r := launch(t, l, Spec{Command: role("share"), Memory: 230 << 20})
-		waitFor(t, "both to touch all", func() bool { return len(r.text()) == 2 })
+		waitFor(t, "both to touch all", func() bool {
+			select {
+			case <-e.Done():
+				t.Fatalf("exit is %v, peak %d, lines %q", e.Exit(), e.Usage().Peak, r.text())
+			default:
+			}
+			return len(r.text()) == 2
+		})
 		waitFor(t, "the watch to see them", func() bool { return e.Usage().Resident > 230<<20 })
 		e.body.look(newCensus(procDir))
 		select {

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,7 +64,8 @@ func playSpin(args []string) {
 		start(role("spin", "1"), &syscall.SysProcAttr{Setsid: n%2 == 0})
 	}
 	fmt.Println("spinning")
-	for {
+	for x := 2.0; x > 0; {
+		x = math.Sqrt(x)
 	}
 }
 
@@ -134,7 +136,7 @@ func playDaemon(args []string) {
 // its processes, and waits to be killed.
 func playServer([]string) {
 	l := New(Options{})
-	_, err := l.Launch(context.Background(), Spec{
+	e, err := l.Launch(context.Background(), Spec{
 		Command: role("daemon", "first"),
 		Output: func(lines []Line) {
 			for _, line := range lines {
@@ -145,9 +147,8 @@ func playServer([]string) {
 	if err != nil {
 		panic(err)
 	}
-	for _, p := range newCensus(procDir).below(os.Getpid()) {
-		fmt.Println("process", p.pid)
-	}
+	fmt.Println("process", e.body.helper.Process.Pid)
+	fmt.Println("process", e.PID())
 	rest()
 }
 

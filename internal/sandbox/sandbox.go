@@ -34,6 +34,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // HelperArg is the argument with which a binary is started as a helper: the
@@ -67,8 +68,9 @@ type Spec struct {
 	// Env is the runtime's whole environment; nothing is inherited.
 	Env []string
 	// Output is called with what the processes write to their standard output
-	// and error, in order. Calls don't overlap. While it does not return,
-	// nothing is read, so that in the end the processes wait. May be nil.
+	// and error, in order, maybe before Launch has returned. Calls don't
+	// overlap. While it does not return, nothing is read, so that in the end
+	// the processes wait. It must not call the environment. May be nil.
 	Output func([]Line)
 	// Memory is how many bytes the processes may have in memory together
 	// before the environment is killed; 0 means no bound. What processes share
@@ -143,11 +145,15 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// patience is how long Kill waits for the helper.
+const patience = 10 * time.Second
+
 // A Launcher launches environments. Its methods are safe for concurrent use.
 type Launcher struct {
-	helper  []string
-	log     *slog.Logger
-	buffers sync.Pool // of *[]byte, to read output into
+	helper   []string
+	log      *slog.Logger
+	patience time.Duration
+	buffers  sync.Pool // of *[]byte, to read output into
 
 	mu      sync.Mutex
 	closed  bool
@@ -160,7 +166,7 @@ type Launcher struct {
 // New returns a launcher. Close it.
 func New(o Options) *Launcher {
 	l := &Launcher{
-		helper: o.Helper, log: o.Log,
+		helper: o.Helper, log: o.Log, patience: patience,
 		buffers: sync.Pool{New: func() any { b := make([]byte, chunk); return &b }},
 		running: map[*Environment]struct{}{},
 		wake:    make(chan struct{}, 1), quit: make(chan struct{}),
