@@ -61,6 +61,7 @@ type instance struct {
 	env      Processes
 	runtime  *runtimeapi.Runtime
 	initTook time.Duration // told by the first invocation's report, then 0
+	ended    bool          // the runtime asks for no more work
 
 	// Guarded by the service's lock.
 	idleSince time.Time

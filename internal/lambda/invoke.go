@@ -224,17 +224,17 @@ func (s *Service) run(f *Function, e *event) (*result, error) {
 	out := &result{payload: payload, failed: fail != nil, tail: i.book.end()}
 	i.book.flush()
 	s.options.Meter.Sketch("lambda_duration_seconds", "function", f.Name).Observe(took.Seconds())
-	s.finish(i, fail)
+	s.finish(i)
 	return out, nil
 }
 
 // finish releases the instance, if it got so far as to be in a pool.
-func (s *Service) finish(i *instance, fail *failure) {
+func (s *Service) finish(i *instance) {
 	s.mu.Lock()
 	_, pooled := s.poolOf(i.function.name()).busy[i]
 	s.mu.Unlock()
 	if pooled {
-		s.release(i, fail == nil || fail.payload != nil)
+		s.release(i, !i.ended)
 	}
 }
 
@@ -248,6 +248,7 @@ func (i *instance) invoke(f *Function, e *event) ([]byte, *failure) {
 		RequestID: e.RequestID, Deadline: deadline, FunctionARN: f.name().arn(), TraceID: e.Trace,
 		ClientContext: e.ClientContext, Payload: e.Payload,
 	})
+	i.ended = err != nil || r.Ended
 	switch {
 	case err != nil && ctx.Err() != nil:
 		i.destroy()

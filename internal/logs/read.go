@@ -122,7 +122,9 @@ func (e eventKey) token(direction string) string {
 
 // keys returns the events of a page, oldest first, most of them at the most.
 func (s *Service) keys(group uint64, p page, most int) (keys []eventKey, err error) {
-	s.visible()
+	if err := s.settled(); err != nil {
+		return nil, err
+	}
 	scan := s.bulk.ScanBack
 	if p.forward {
 		scan = s.bulk.Scan
@@ -291,7 +293,9 @@ func (s *Service) filter(g *Group, names map[uint64]string, from, to []byte, mos
 	if newest {
 		scan = s.bulk.ScanBack
 	}
-	s.visible()
+	if err := s.settled(); err != nil {
+		return nil, err
+	}
 	size := 0
 	err := scan(from, to, 1<<30, func(r store.Record) (bool, error) {
 		k := eventOfKey(r.Key)

@@ -149,20 +149,13 @@ func checkStream(name string) error {
 	return nil
 }
 
-// settled waits until everything appended so far is durable.
+// settled waits until everything appended so far is durable. Reads wait for it
+// too: what was shown is still there after a crash.
 func (s *Service) settled() error {
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
 	return last.Wait()
-}
-
-// visible waits until reads see everything appended so far.
-func (s *Service) visible() {
-	s.mu.Lock()
-	last := s.last
-	s.mu.Unlock()
-	last.Visible()
 }
 
 type DeleteLogStreamInput struct {
@@ -303,7 +296,9 @@ func (s *Service) allStreams(g *Group, prefix string) ([]LogStream, error) {
 }
 
 func (s *Service) eachStream(g *Group, prefix string, visit func(name string, st *stream)) error {
-	s.visible()
+	if err := s.settled(); err != nil {
+		return err
+	}
 	from := streamKey{g.ID, prefix}.key()
 	return s.bulk.Scan(from, groupEnd(g.ID, kindStream), 1<<30, func(r store.Record) (bool, error) {
 		name := string(r.Key[len(groupKey(g.ID, kindStream)):])
