@@ -73,9 +73,9 @@ func (s *Service) Service() wire.Service {
 		Errors:  errorForms,
 		Owns:    func(path string) bool { _, _, ok := splitURL(path); return ok },
 		Operations: []wire.Operation{
-			wire.Op("CreateQueue", s.CreateQueue, needsCreateQueue),
+			wire.Op("CreateQueue", s.CreateQueue, needsCreateQueue).AtRoot(),
 			wire.Op("GetQueueUrl", s.GetQueueUrl, s.needsGetQueueUrl),
-			wire.Op("ListQueues", s.ListQueues, s.needsListQueues),
+			wire.Op("ListQueues", s.ListQueues, s.needsListQueues).AtRoot(),
 			wire.Op("DeleteQueue", s.DeleteQueue, onQueue(s, "sqs:deletequeue", func(in *DeleteQueueInput) *string { return in.QueueUrl })),
 			wire.Op("GetQueueAttributes", s.GetQueueAttributes, onQueue(s, "sqs:getqueueattributes", func(in *GetQueueAttributesInput) *string { return in.QueueUrl })),
 			wire.Op("SetQueueAttributes", s.SetQueueAttributes, onQueue(s, "sqs:setqueueattributes", func(in *SetQueueAttributesInput) *string { return in.QueueUrl })),

@@ -104,9 +104,9 @@ func (s *Service) reply(p protocol, e *Error) reply {
 		bare = r.status < 500 // AWS tells these before the service is asked
 		if p == protocolJSON && s.JSON.Version == "1.0" {
 			r.kind = common.json10
-			if e.Code == CodeUnsigned {
-				r.query = "AccessDenied"
-			}
+		}
+		if s.JSON.Version == "1.0" && e.Code == CodeUnsigned {
+			r.query = "AccessDenied" // SQS lets the unsigned in where a policy does
 		}
 	} else {
 		form := s.Errors[e.Code]

@@ -132,6 +132,9 @@ func (x *exchange) route() error {
 		}
 	case s.Query.Version != "" && x.form != nil:
 		x.protocol, x.op = protocolQuery, s.byName[x.form.Get("Action")]
+		if x.op != nil && x.op.atRoot && s.Owns(x.r.URL.Path) {
+			x.op = nil
+		}
 	case s.rest != nil:
 		x.protocol, x.op = protocolREST, s.match(x.r)
 	case s.Query.Version != "":

@@ -44,6 +44,7 @@ type Operation struct {
 
 	method, path string // of REST
 	status       int    // of success
+	atRoot       bool   // see AtRoot
 
 	in, out *shape
 	newIn   func() reflect.Value
@@ -77,6 +78,13 @@ func Op[In, Out any](name string, call func(context.Context, *In) (*Out, error),
 // and the status of success, which an output's status member overrides.
 func (o Operation) At(method, path string, status int) Operation {
 	o.method, o.path, o.status = method, path, status
+	return o
+}
+
+// AtRoot makes the operation one that the query protocol does not have at the
+// paths that the service owns: what it makes or lists has paths of its own.
+func (o Operation) AtRoot() Operation {
+	o.atRoot = true
 	return o
 }
 
