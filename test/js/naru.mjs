@@ -1,0 +1,144 @@
+// A Naru that a test starts: on free ports of loopback, with a data directory
+// of its own, which is removed when it stops.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { until } from './until.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const program = path.resolve(here, process.env.NARU_BIN ?? '../../bin/naru');
+const sdks = path.resolve(here, '../../.tools/sdk');
+
+const running = new Set();
+const killAll = () => running.forEach((child) => child.kill('SIGKILL'));
+process.on('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    killAll();
+    process.exit(1);
+  });
+}
+
+export class Naru {
+  // start starts Naru with flags besides the usual ones, and returns it once
+  // it is ready.
+  static async start(...flags) {
+    const naru = new Naru();
+    naru.flags = flags;
+    naru.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'naru-js-'));
+    naru.listen = '127.0.0.1:0';
+    naru.ahead = 0; // seconds
+    try {
+      await naru.launch();
+    } catch (error) {
+      fs.rmSync(naru.dir, { recursive: true, force: true });
+      throw error;
+    }
+    return naru;
+  }
+
+  get data() { return path.join(this.dir, 'data'); }
+
+  // log is what Naru wrote to its standard error, over all its starts.
+  get log() { return fs.readFileSync(path.join(this.dir, 'naru.log'), 'utf8'); }
+
+  async launch() {
+    const log = fs.openSync(path.join(this.dir, 'naru.log'), 'a');
+    const args = ['serve', '--listen', this.listen, '--admin', '127.0.0.1:0', '--data', this.data, '--sdk-dir', sdks, ...this.flags];
+    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', log], detached: true });
+    fs.closeSync(log);
+    running.add(this.child);
+    this.ended = once(this.child, 'exit').finally(() => running.delete(this.child));
+    const lines = createInterface({ input: this.child.stdout });
+    let ready = false;
+    for await (const line of lines) {
+      const [key, value] = line.trim().split(/\s+/);
+      if (key === 'endpoint') this.endpoint = value;
+      if (key === 'operators') this.metricsURL = value;
+      if (key === 'account') {
+        ready = true;
+        break;
+      }
+    }
+    if (!ready) {
+      await this.ended;
+      throw new Error(`Naru did not start:\n${this.log}`);
+    }
+    this.child.stdout.resume();
+    this.listen = new URL(this.endpoint).host; // the same after a restart
+  }
+
+  // kill ends Naru as a power cut would: it does not get to do anything.
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  // restart starts a Naru that was ended or killed on the same data and port, with its clock as
+  // far ahead as it was.
+  async restart() {
+    await this.launch();
+    const { ahead } = this;
+    this.ahead = 0;
+    if (ahead > 0) await this.advance(ahead);
+  }
+
+  // end ends Naru in good order. It can be restarted.
+  async end() {
+    this.child.kill('SIGTERM');
+    const [code, signal] = await this.ended;
+    assert.deepEqual({ code, signal }, { code: 0, signal: null }, `Naru did not stop in good order:\n${this.log}`);
+  }
+
+  // stop ends Naru for good, and finds that its log tells of no fault.
+  async stop() {
+    try {
+      await this.end();
+      assert.doesNotMatch(this.log, /level=ERROR|panic:|DATA RACE/);
+    } finally {
+      fs.rmSync(this.dir, { recursive: true, force: true });
+    }
+  }
+
+  // advance moves Naru's clock forward. It needs the flag --allow-reset.
+  async advance(seconds) {
+    const response = await fetch(`${this.endpoint}/_naru/clock`, { method: 'POST', body: JSON.stringify({ advance: seconds }) });
+    assert.equal(response.status, 200, await response.text());
+    this.ahead += seconds;
+  }
+
+  // count returns the sum of the counters of a name whose labels are the given
+  // ones, others being whatever they are.
+  async count(name, labels = {}) {
+    const response = await fetch(this.metricsURL);
+    const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+    return (await response.text()).split('\n')
+      .filter((line) => line.startsWith(`naru_${name}_total{`) && wanted.every((label) => line.includes(label)))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  // outlived returns the processes that stand in this Naru's data directory or
+  // were called with a path in it, Naru itself not counted.
+  outlived() {
+    const of = (pid, file) => {
+      try {
+        return file === 'cwd' ? fs.readlinkSync(`/proc/${pid}/cwd`) : fs.readFileSync(`/proc/${pid}/${file}`, 'utf8');
+      } catch {
+        return ''; // it has just ended, or is somebody else's
+      }
+    };
+    return fs.readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== this.child.pid && Number(name) !== process.pid)
+      .filter((pid) => ['cwd', 'cmdline'].some((file) => of(pid, file).includes(this.data)));
+  }
+
+  // nothingIsLeft waits until no process of a killed Naru is there any more.
+  async nothingIsLeft() {
+    await until('everything that Naru started has ended', () => this.outlived().length === 0);
+  }
+}
