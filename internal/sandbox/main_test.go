@@ -56,7 +56,11 @@ func roles() map[string]func(args []string) {
 }
 
 // rest lets a process do nothing until it is killed.
-func rest() { select {} }
+func rest() {
+	for {
+		_ = unix.Pause() // select{} would be a deadlock to the Go runtime
+	}
+}
 
 // playSpin uses the processor in as many processes as its argument says.
 func playSpin(args []string) {
