@@ -2,6 +2,8 @@ package clock
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,17 +12,17 @@ import (
 func TestTimerFiresAtItsTimeAndNotBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Clock
-		fired := 0
-		c.AfterFunc(c.Now().Add(time.Second), func() { fired++ })
+		var fired atomic.Int32
+		c.AfterFunc(c.Now().Add(time.Second), func() { fired.Add(1) })
 		time.Sleep(time.Second - time.Nanosecond)
 		synctest.Wait()
-		if fired != 0 {
+		if fired.Load() != 0 {
 			t.Fatal("fired early")
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if fired != 1 {
-			t.Fatalf("fired %d times, want 1", fired)
+		if n := fired.Load(); n != 1 {
+			t.Fatalf("fired %d times, want 1", n)
 		}
 	})
 }
@@ -29,13 +31,13 @@ func TestAdvanceFiresWhatItMakesDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Clock
 		start := c.Now()
-		var hour, day bool
-		c.AfterFunc(start.Add(time.Hour), func() { hour = true })
-		dayTimer := c.AfterFunc(start.Add(24*time.Hour), func() { day = true })
+		var hour, day atomic.Bool
+		c.AfterFunc(start.Add(time.Hour), func() { hour.Store(true) })
+		dayTimer := c.AfterFunc(start.Add(24*time.Hour), func() { day.Store(true) })
 		c.Advance(2 * time.Hour)
 		synctest.Wait()
-		if !hour || day {
-			t.Fatalf("after 2 h: hour=%v day=%v", hour, day)
+		if !hour.Load() || day.Load() {
+			t.Fatalf("after 2 h: hour=%v day=%v", hour.Load(), day.Load())
 		}
 		if got := c.Now().Sub(start); got != 2*time.Hour {
 			t.Fatalf("now is %v after the start", got)
@@ -48,7 +50,7 @@ func TestAdvanceFiresWhatItMakesDue(t *testing.T) {
 		}
 		c.Advance(48 * time.Hour)
 		synctest.Wait()
-		if day {
+		if day.Load() {
 			t.Fatal("a stopped timer fired")
 		}
 	})
@@ -57,9 +59,9 @@ func TestAdvanceFiresWhatItMakesDue(t *testing.T) {
 func TestResetMovesATimerEitherWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Clock
-		var at []time.Duration
+		at := make(chan time.Duration, 3)
 		start := c.Now()
-		timer := c.AfterFunc(start.Add(time.Second), func() { at = append(at, c.Now().Sub(start)) })
+		timer := c.AfterFunc(start.Add(time.Second), func() { at <- c.Now().Sub(start) })
 		timer.Reset(start.Add(3 * time.Second))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -71,8 +73,13 @@ func TestResetMovesATimerEitherWay(t *testing.T) {
 		timer.Reset(start.Add(5 * time.Second))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if len(at) != 2 || at[0] != 3*time.Second || at[1] != 5*time.Second {
-			t.Fatalf("fired at %v", at)
+		close(at)
+		var fired []time.Duration
+		for d := range at {
+			fired = append(fired, d)
+		}
+		if !slices.Equal(fired, []time.Duration{3 * time.Second, 5 * time.Second}) {
+			t.Fatalf("fired at %v", fired)
 		}
 	})
 }
