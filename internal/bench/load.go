@@ -20,8 +20,8 @@ type load struct {
 	sign     func() *signer // nil for requests without signatures
 	latency  *meter.Sketch
 	duration time.Duration
-	limit    int64   // of requests; 0 for none
-	rate     float64 // requests per second of an open loop; 0 for a closed one
+	limit    int64         // of requests; 0 for none
+	rate     float64       // requests per second of an open loop; 0 for a closed one
 	grace    time.Duration // how long exchanges that are under way when the step ends may take
 	progress func(l *load, elapsed time.Duration)
 

@@ -19,8 +19,16 @@ import (
 const (
 	markerFile    = "NARU"
 	markerText    = "naru data directory, format 1\n"
+	backupText    = "naru backup, format 1\n"
 	lockFile      = "LOCK"
 	masterKeyFile = "master.key"
+)
+
+// The databases, by their folders.
+const (
+	mainFolder = "db"
+	bulkFolder = "bulk"
+	blobFolder = "blobs"
 )
 
 // directory is a data directory that this process holds the lock of.
@@ -31,7 +39,10 @@ type directory struct {
 
 // openDirectory locks the data directory at path, making it first if need be,
 // and reads its master key from keyFile, or from the directory if that is "".
-func openDirectory(path, keyFile string) (*directory, error) {
+func openDirectory(path, keyFile string, readOnly bool) (*directory, error) {
+	if readOnly {
+		return openToRead(path, keyFile)
+	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
 	}
@@ -40,6 +51,9 @@ func openDirectory(path, keyFile string) (*directory, error) {
 		return nil, err
 	}
 	d := &directory{lock: lock}
+	if isBackup(path) {
+		return nil, errors.Join(fmt.Errorf("%s is a backup, which naru restore makes a data directory of", path), d.close())
+	}
 	if keyFile == "" {
 		keyFile = filepath.Join(path, masterKeyFile)
 	}
@@ -49,9 +63,35 @@ func openDirectory(path, keyFile string) (*directory, error) {
 	return d, nil
 }
 
+// openToRead locks a data directory or backup that exists. The master key may
+// be missing.
+func openToRead(path, keyFile string) (*directory, error) {
+	if _, err := os.Stat(filepath.Join(path, markerFile)); err != nil {
+		return nil, fmt.Errorf("%s is no Naru data directory, and no backup that was completed", path)
+	}
+	lock, err := lockDirectory(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &directory{lock: lock}
+	if keyFile == "" {
+		keyFile = filepath.Join(path, masterKeyFile)
+	}
+	if d.master, err = seal.ReadMasterKey(keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Join(fmt.Errorf("the master key: %w", err), d.close())
+	}
+	return d, nil
+}
+
+// isBackup reports whether the directory at path is a backup.
+func isBackup(path string) bool {
+	marker, err := os.ReadFile(filepath.Join(path, markerFile))
+	return err == nil && string(marker) == backupText
+}
+
 func lockDirectory(path string) (*os.File, error) {
 	name := filepath.Join(path, lockFile)
-	if err := refuseForeign(path); err != nil {
+	if err := refuseForeign(path); err != nil && !isBackup(path) {
 		return nil, err
 	}
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
@@ -94,6 +134,11 @@ func (d *directory) identify(path, keyFile string) error {
 	marker := filepath.Join(path, markerFile)
 	_, err := os.Stat(marker)
 	isNew := errors.Is(err, fs.ErrNotExist)
+	for _, name := range []string{mainFolder, bulkFolder} {
+		if halfMended(path, name) {
+			return fmt.Errorf("the data directory %s is being mended: naru check --quarantine was interrupted, and must be run again", path)
+		}
+	}
 	d.master, err = seal.ReadMasterKey(keyFile)
 	if errors.Is(err, fs.ErrNotExist) && !isNew {
 		return fmt.Errorf("the master key %s of the data directory %s is missing: without it nothing in there can be read", keyFile, path)
@@ -112,6 +157,14 @@ func (d *directory) identify(path, keyFile string) error {
 		return err
 	}
 	return os.Rename(marker+".new", marker)
+}
+
+// halfMended reports whether a database was set aside and the one that is to
+// take its place (see Mend) is not there yet.
+func halfMended(path, name string) bool {
+	_, err := os.Stat(filepath.Join(path, name))
+	_, mended := os.Stat(filepath.Join(path, name+mendedSuffix))
+	return errors.Is(err, fs.ErrNotExist) && mended == nil
 }
 
 func (d *directory) close() error { return d.lock.Close() }

@@ -65,6 +65,9 @@ func openRecord(s *seal.Sealer, key, record []byte) ([]byte, error) {
 		return clone(record[1:body]), nil
 	case recordSealed:
 		value, err := s.Open(record[1:], key)
+		if errors.Is(err, seal.ErrLocked) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, &CorruptError{clone(key), err.Error()}
 		}
