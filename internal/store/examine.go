@@ -10,8 +10,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
-
-	"naru/internal/seal"
 )
 
 // A Fault is something in a data directory that is not as it must be.
@@ -156,7 +154,7 @@ func (s *Store) examineRecords(r *Report, name string, db *pebble.DB) {
 			err = &CorruptError{clone(key), "it is no JSON"}
 		}
 		switch {
-		case errors.Is(err, seal.ErrLocked):
+		case errors.Is(err, ErrSealed):
 			r.Sealed++
 		case err != nil:
 			r.damageOf(name).records[string(key)] = true
