@@ -85,7 +85,9 @@ func drain(t *testing.T, n *naru, url string) map[string]int {
 	got := map[string]int{}
 	for {
 		r := n.send(json10("ReceiveMessage", fmt.Sprintf(`{"QueueUrl":%q,"MaxNumberOfMessages":10}`, url)))
-		var out struct{ Messages []struct{ Body, ReceiptHandle string } }
+		var out struct {
+			Messages []struct{ Body, ReceiptHandle string }
+		}
 		if err := json.Unmarshal(r.body, &out); err != nil || r.status != http.StatusOK {
 			t.Fatalf("receiving: %v", r)
 		}
@@ -289,4 +291,76 @@ func flipped(t *testing.T, folder string) (name string) {
 		t.Fatal(err)
 	}
 	return name
+}
+
+func TestTheMasterKeyIsReplaced(t *testing.T) {
+	t.Parallel()
+	key := filepath.Join(t.TempDir(), "key")
+	n := start(t, "--master-key", key)
+	url := makeQueue(t, n.user(), "sealed")
+	for i := range 20 {
+		n.send(sendOf(url, fmt.Sprint("message ", i)))
+	}
+	commanded(t, "rotate-key", "--data", n.data) // while it runs
+	handle := receiptOf(t, n, url)
+	n.stop()
+	out := commanded(t, "rotate-key", "--data", n.data, "--master-key", key)
+	_, rest, _ := strings.Cut(out, "kept as ")
+	old, _, _ := strings.Cut(rest, ":")
+	for name, args := range map[string][]string{
+		"AnOldKey": {"--data", n.data, "--master-key", old}, "NoKey": {"--data", n.data}, "AForeignFile": {"--data", n.data, "--master-key", "/etc/hostname"},
+	} {
+		t.Run(name, func(t *testing.T) { refusesToStart(t, nil, args, "master key") })
+	}
+	fails(t, []string{"is not that of the data directory"}, "check", n.data, "--master-key", old)
+	commanded(t, "check", n.data, "--master-key", key)
+	fails(t, []string{"no Naru data directory"}, "rotate-key", "--data", t.TempDir())
+
+	n.start()
+	r := n.send(json10("DeleteMessage", fmt.Sprintf(`{"QueueUrl":%q,"ReceiptHandle":%q}`, url, handle)))
+	if r.status != http.StatusOK {
+		t.Errorf("a receipt handle of before: %v", r)
+	}
+	if got := drain(t, n, url); len(got) != 19 {
+		t.Errorf("%d messages are left", len(got))
+	}
+}
+
+// receiptOf receives a message, and returns its receipt handle.
+func receiptOf(t *testing.T, n *naru, url string) string {
+	t.Helper()
+	r := n.send(json10("ReceiveMessage", fmt.Sprintf(`{"QueueUrl":%q}`, url)))
+	var out struct {
+		Messages []struct{ ReceiptHandle string }
+	}
+	if err := json.Unmarshal(r.body, &out); err != nil || len(out.Messages) != 1 {
+		t.Fatalf("receiving: %v", r)
+	}
+	return out.Messages[0].ReceiptHandle
+}
+
+func TestACopiedDirectoryGoesOnApart(t *testing.T) {
+	t.Parallel()
+	key := filepath.Join(t.TempDir(), "key")
+	n := start(t, "--master-key", key)
+	url := makeQueue(t, n.user(), "copied")
+	n.send(sendOf(url, "before"))
+	n.kill() // so that what tells of the running Naru is copied, too
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(n.data)); err != nil {
+		t.Fatal(err)
+	}
+	refusesToStart(t, nil, []string{"--data", copied}, "master key", "missing")
+	n.start()
+	commanded(t, "backup", filepath.Join(t.TempDir(), "of-the-copy"), "--data", copied)
+	c := startOn(t, copied, "--master-key", key)
+	there := strings.Replace(url, n.listen, c.listen, 1)
+	n.send(sendOf(url, "here"))
+	c.send(sendOf(there, "there"))
+	if got := drain(t, n, url); len(got) != 2 || got["before"] != 1 || got["here"] != 1 {
+		t.Errorf("the original has %v", got)
+	}
+	if got := drain(t, c, there); len(got) != 2 || got["before"] != 1 || got["there"] != 1 {
+		t.Errorf("the copy has %v", got)
+	}
 }

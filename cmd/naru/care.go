@@ -67,3 +67,25 @@ func checkCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.Quarantine, "quarantine", false, "set aside what is damaged, so that the rest can be used; needs as much space again as a damaged database has")
 	return c
 }
+
+func rotateKeyCommand() *cobra.Command {
+	var data, key string
+	c := &cobra.Command{
+		Use:   "rotate-key",
+		Short: "Replace the master key by a new one, also while Naru runs",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := fromEnvironment(c.Flags()); err != nil {
+				return err
+			}
+			old, err := server.RotateKey(c.Context(), data, key)
+			if err == nil {
+				fmt.Fprintf(c.OutOrStdout(), "The master key is another now. The old one is kept as %s: backups without keys that were taken before need it.\n", old)
+			}
+			return err
+		},
+	}
+	c.Flags().StringVar(&data, "data", server.DefaultData(), "data directory")
+	c.Flags().StringVar(&key, "master-key", "", "file of the master key, if it does not lie in the data directory; a running Naru knows it")
+	return c
+}

@@ -86,7 +86,9 @@ func NewOpener(master *MasterKey, keys map[uint32][]byte) (*Sealer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("data key %d: %w", k, err)
 		}
-		s.keys[k] = newAEAD(dataKey)
+		if k != rootKey {
+			s.keys[k] = newAEAD(dataKey)
+		}
 	}
 	return s, nil
 }

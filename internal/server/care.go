@@ -28,29 +28,59 @@ func Backup(ctx context.Context, data, dir string, keys bool) (m store.Manifest,
 	if data, err = filepath.Abs(data); err != nil {
 		return m, err
 	}
-	if o, ok := readOperator(data); ok {
-		m, err := o.backup(ctx, backupOrder{dir, keys})
-		var gone *net.OpError
-		if !errors.As(err, &gone) || gone.Op != "dial" {
-			return m, err
-		}
+	running, err := ask(ctx, data, "/backup", backupOrder{dir, keys}, &m)
+	if running || err != nil {
+		return m, err
 	}
 	return store.BackupClosed(data, dir, keys)
 }
 
-func (o operator) backup(ctx context.Context, order backupOrder) (m store.Manifest, err error) {
+// RotateKey replaces the master key of a data directory by a new one, and
+// returns the file that the old one is kept in. masterKey is the key's file, ""
+// for that in the directory; the Naru that runs on it, if one does, knows it.
+func RotateKey(ctx context.Context, data, masterKey string) (old string, err error) {
+	if data, err = filepath.Abs(data); err != nil {
+		return "", err
+	}
+	var r rotation
+	running, err := ask(ctx, data, "/rotate-key", nil, &r)
+	if running || err != nil {
+		return r.Old, err
+	}
+	if !store.Exists(data) {
+		return "", fmt.Errorf("%s is no Naru data directory", data)
+	}
+	s, err := store.Open(store.Options{Dir: data, MasterKeyFile: masterKey})
+	if err != nil {
+		return "", err
+	}
+	old, err = s.RotateMaster()
+	return old, errors.Join(err, s.Close())
+}
+
+// ask gives the Naru that runs on a data directory an order and reads its reply
+// into out. It reports false if none runs there.
+func ask(ctx context.Context, data, path string, order, out any) (running bool, err error) {
+	o, ok := readOperator(data)
+	if !ok {
+		return false, nil
+	}
 	body, err := json.Marshal(order)
 	if err != nil {
-		return m, err
+		return false, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, o.URL+"/backup", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, o.URL+path, bytes.NewReader(body))
 	if err != nil {
-		return m, err
+		return false, err
 	}
 	r.Header.Set("Authorization", "Bearer "+o.Token)
 	answer, err := http.DefaultClient.Do(r)
+	var gone *net.OpError
+	if errors.As(err, &gone) && gone.Op == "dial" {
+		return false, nil // it has crashed
+	}
 	if err != nil {
-		return m, fmt.Errorf("the running Naru: %w", err)
+		return true, fmt.Errorf("the running Naru: %w", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
@@ -58,9 +88,9 @@ func (o operator) backup(ctx context.Context, order backupOrder) (m store.Manife
 		err = errors.New(strings.TrimSpace(string(text)))
 	}
 	if err != nil {
-		return m, fmt.Errorf("the running Naru: %w", err)
+		return true, fmt.Errorf("the running Naru: %w", err)
 	}
-	return m, json.Unmarshal(text, &m)
+	return true, json.Unmarshal(text, out)
 }
 
 // CheckOptions say what Check looks at.

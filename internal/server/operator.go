@@ -20,13 +20,14 @@ const operatorFile = "operator.json"
 
 // An operator is what the file holds.
 type operator struct {
-	URL   string `json:"url"` // of the operators' listener
+	Data  string `json:"data"` // the data directory: a copy of it is none of the running Naru's
+	URL   string `json:"url"`  // of the operators' listener
 	Token string `json:"token"`
 }
 
 // writeOperator makes the file anew; remove takes it away again.
 func writeOperator(c Config, url string) (o operator, remove func() error, err error) {
-	o = operator{url, rand.Text()}
+	o = operator{c.Data, url, rand.Text()}
 	if c.Data == InMemory {
 		return o, func() error { return nil }, nil
 	}
@@ -48,7 +49,12 @@ func writeOperator(c Config, url string) (o operator, remove func() error, err e
 // it reports false if none is known of.
 func readOperator(data string) (o operator, ok bool) {
 	text, err := os.ReadFile(filepath.Join(data, operatorFile))
-	return o, err == nil && json.Unmarshal(text, &o) == nil
+	if err != nil || json.Unmarshal(text, &o) != nil {
+		return o, false
+	}
+	its, err := os.Stat(o.Data)
+	this, err2 := os.Stat(data)
+	return o, err == nil && err2 == nil && os.SameFile(its, this)
 }
 
 // only lets requests with the operator's token pass.
@@ -86,4 +92,23 @@ func (s *server) backup(w http.ResponseWriter, r *http.Request) {
 	}
 	s.config.Log.Info("a backup was taken", "dir", order.Dir, "bytes", m.Size())
 	writeJSON(w, m)
+}
+
+// rotateKey replaces the master key, and replies with where the old one is.
+func (s *server) rotateKey(w http.ResponseWriter, _ *http.Request) {
+	s.resetting.Lock()
+	defer s.resetting.Unlock()
+	old, err := s.house.Load().store.RotateMaster()
+	if err != nil {
+		s.config.Log.Error("the master key could not be replaced", "err", err)
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	s.config.Log.Info("the master key was replaced", "old", old)
+	writeJSON(w, rotation{old})
+}
+
+// A rotation is the reply to POST /rotate-key.
+type rotation struct {
+	Old string `json:"old"` // file of the key that was replaced
 }

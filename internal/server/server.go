@@ -162,6 +162,7 @@ func (s *server) adminRoutes() http.Handler {
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok) // the listener serves only once everything is open
 	mux.HandleFunc("POST /backup", s.operator.only(s.backup))
+	mux.HandleFunc("POST /rotate-key", s.operator.only(s.rotateKey))
 	if s.config.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"naru/internal/seal"
 )
 
@@ -33,8 +35,35 @@ const (
 
 // directory is a data directory that this process holds the lock of.
 type directory struct {
-	lock   *os.File
-	master *seal.MasterKey
+	lock    *os.File
+	keyFile string
+	master  *seal.MasterKey
+	next    *seal.MasterKey // that was to replace it when Naru was interrupted
+}
+
+// nextSuffix is of the file of a master key that is about to replace another.
+const nextSuffix = ".new"
+
+// readNext reads the key that is to replace the master key, if there is one.
+func (d *directory) readNext() (err error) {
+	if d.next, err = seal.ReadMasterKey(d.keyFile + nextSuffix); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// replaceMaster puts the next master key in the place of the present one, which
+// is kept beside it, and returns the file that it is in.
+func (d *directory) replaceMaster() (old string, err error) {
+	old = d.keyFile + ".old-" + d.master.Name()
+	if err := os.Link(d.keyFile, old); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	if err := os.Rename(d.keyFile+nextSuffix, d.keyFile); err != nil {
+		return "", err
+	}
+	d.master, d.next = d.next, nil
+	return old, syncDir(vfs.Default, filepath.Dir(d.keyFile))
 }
 
 // openDirectory locks the data directory at path, making it first if need be,
@@ -50,14 +79,11 @@ func openDirectory(path, keyFile string, readOnly bool) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{lock: lock}
+	d := &directory{lock: lock, keyFile: keyFileOf(path, keyFile)}
 	if isBackup(path) {
 		return nil, errors.Join(fmt.Errorf("%s is a backup, which naru restore makes a data directory of", path), d.close())
 	}
-	if keyFile == "" {
-		keyFile = filepath.Join(path, masterKeyFile)
-	}
-	if err := d.identify(path, keyFile); err != nil {
+	if err := d.identify(path); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
@@ -73,20 +99,36 @@ func openToRead(path, keyFile string) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{lock: lock}
-	if keyFile == "" {
-		keyFile = filepath.Join(path, masterKeyFile)
+	d := &directory{lock: lock, keyFile: keyFileOf(path, keyFile)}
+	if d.master, err = seal.ReadMasterKey(d.keyFile); errors.Is(err, fs.ErrNotExist) && keyFile == "" {
+		return d, nil
 	}
-	if d.master, err = seal.ReadMasterKey(keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err == nil {
+		err = d.readNext()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the master key: %w", err), d.close())
 	}
 	return d, nil
+}
+
+// Exists reports whether there is a data directory at path.
+func Exists(path string) bool {
+	marker, err := os.ReadFile(filepath.Join(path, markerFile))
+	return err == nil && string(marker) != backupText
 }
 
 // isBackup reports whether the directory at path is a backup.
 func isBackup(path string) bool {
 	marker, err := os.ReadFile(filepath.Join(path, markerFile))
 	return err == nil && string(marker) == backupText
+}
+
+func keyFileOf(path, keyFile string) string {
+	if keyFile == "" {
+		return filepath.Join(path, masterKeyFile)
+	}
+	return keyFile
 }
 
 func lockDirectory(path string) (*os.File, error) {
@@ -130,7 +172,7 @@ func refuseForeign(path string) error {
 
 // identify reads the master key, or makes one for a directory without marker,
 // and then writes the marker.
-func (d *directory) identify(path, keyFile string) error {
+func (d *directory) identify(path string) error {
 	marker := filepath.Join(path, markerFile)
 	_, err := os.Stat(marker)
 	isNew := errors.Is(err, fs.ErrNotExist)
@@ -139,13 +181,16 @@ func (d *directory) identify(path, keyFile string) error {
 			return fmt.Errorf("the data directory %s is being mended: naru check --quarantine was interrupted, and must be run again", path)
 		}
 	}
-	d.master, err = seal.ReadMasterKey(keyFile)
+	d.master, err = seal.ReadMasterKey(d.keyFile)
 	if errors.Is(err, fs.ErrNotExist) && !isNew {
-		return fmt.Errorf("the master key %s of the data directory %s is missing: without it nothing in there can be read", keyFile, path)
+		return fmt.Errorf("the master key %s of the data directory %s is missing: without it nothing in there can be read", d.keyFile, path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		d.master = seal.NewMasterKey()
-		err = d.master.WriteFile(keyFile)
+		err = d.master.WriteFile(d.keyFile)
+	}
+	if err == nil {
+		err = d.readNext()
 	}
 	if err != nil {
 		return fmt.Errorf("the master key: %w", err)

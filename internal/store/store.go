@@ -86,6 +86,7 @@ type Store struct {
 	fs      vfs.FS
 	dir     *directory // nil for tests on an FS of their own
 	master  *seal.MasterKey
+	root    *seal.MasterKey // secrets are derived from it; nil if the store is read only
 	sealer  *seal.Sealer
 	db      *pebble.DB
 	log     *log
@@ -228,26 +229,80 @@ func dataKeyKey(id uint32) []byte {
 // all of them, since without them nothing else is worth anything.
 func (s *Store) openSealer() error {
 	keys, err := s.dataKeys()
+	if err != nil && !s.options.ReadOnly { // else it is for Examine to tell
+		return fmt.Errorf("the data keys cannot be read; naru check tells more: %w", err)
+	}
+	next := s.dir != nil && s.dir.next != nil
+	if next {
+		if keys, err = seal.Rewrap(keys, s.master, s.dir.next); err != nil {
+			return s.wrongMaster(err)
+		}
+		s.master = s.dir.next
+	}
 	if s.options.ReadOnly {
-		if s.sealer, err = seal.NewOpener(s.master, keys); err != nil { // what could not be read is for Examine to tell
-			return fmt.Errorf("open %s: %w", s.options.Dir, err)
+		if s.sealer, err = seal.NewOpener(s.master, keys); err != nil {
+			return s.wrongMaster(err)
 		}
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("the data keys cannot be read; naru check tells more: %w", err)
-	}
 	sealer, id, wrapped, err := seal.New(s.master, keys)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", s.options.Dir, err)
+		return s.wrongMaster(err)
+	}
+	if s.root, err = seal.Root(s.master, keys); err != nil {
+		return err
 	}
 	s.sealer = sealer
 	isNew := len(keys) == 0
 	keys[id] = wrapped
-	if err := errors.Join(putDataKeys(s.db, keys), putDataKeys(s.bulkDB, keys)); err != nil || !isNew {
+	if err := errors.Join(putDataKeys(s.db, keys), putDataKeys(s.bulkDB, keys)); err != nil {
 		return err
 	}
+	if next {
+		if _, err := s.dir.replaceMaster(); err != nil {
+			return fmt.Errorf("the master key cannot be replaced: %w", err)
+		}
+	}
+	if !isNew {
+		return nil
+	}
 	return errors.Join(s.db.Flush(), s.bulkDB.Flush()) // which begins logs whose damage can be told (see wal.go)
+}
+
+// wrongMaster says what err means when the master key is not the right one.
+func (s *Store) wrongMaster(err error) error {
+	if errors.Is(err, seal.ErrWrongMaster) && s.dir != nil {
+		return fmt.Errorf("the master key %s is not that of the data directory %s: %w", s.dir.keyFile, s.options.Dir, err)
+	}
+	return fmt.Errorf("open %s: %w", s.options.Dir, err)
+}
+
+// RotateMaster replaces the master key by a new one, which wraps all data keys
+// from now on, and returns the file that the old one is kept in: backups that
+// were taken before need it. What is sealed is not sealed anew, and what was
+// derived (see Derive) stays.
+func (s *Store) RotateMaster() (old string, err error) {
+	if s.dir == nil {
+		return "", errors.New("a store in memory keeps no master key")
+	}
+	s.copying.Lock()
+	defer s.copying.Unlock()
+	next := seal.NewMasterKey()
+	if err := next.WriteFile(s.dir.keyFile + nextSuffix); err != nil {
+		return "", err
+	}
+	keys, err := s.dataKeys()
+	if err == nil {
+		keys, err = seal.Rewrap(keys, s.master, next)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(putDataKeys(s.db, keys), putDataKeys(s.bulkDB, keys)); err != nil {
+		return "", err
+	}
+	s.dir.next, s.master = next, next
+	return s.dir.replaceMaster()
 }
 
 // dataKeys returns the wrapped data keys of both databases, as far as they can
@@ -322,12 +377,12 @@ func (s *Store) loseShards() {
 }
 
 // Derive returns a 32-byte secret of this store for one purpose. It is the
-// same after a restart and dies with the master key.
+// same after a restart and with another master key, and dies with that.
 func (s *Store) Derive(purpose string) []byte {
-	if s.master == nil {
+	if s.root == nil {
 		return seal.NewMasterKey().Derive(purpose) // to be read only, and good for nothing
 	}
-	return s.master.Derive(purpose)
+	return s.root.Derive(purpose)
 }
 
 // Seal encrypts a field of a catalog record; place names the record and field
