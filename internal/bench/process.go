@@ -43,6 +43,7 @@ func (p *process) start(ctx context.Context) error {
 	}
 	p.command = exec.Command(self, p.args...)
 	p.command.Stderr = p
+	tie(p.command)
 	out, err := p.command.StdoutPipe()
 	if err != nil {
 		return err

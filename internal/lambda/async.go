@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"naru/internal/queue"
+	"naru/internal/wire"
 )
 
 // Asynchronous events wait in their function's content until they were worked
@@ -48,6 +49,9 @@ func (a attempts) note() []byte {
 
 // enqueue keeps an event. It returns once it is durable.
 func (s *Service) enqueue(f *Function, e *event) error {
+	if s.store.RoomToGrow() != nil {
+		return &wire.Error{Code: wire.CodeNoRoom, Message: "The disk is almost full."}
+	}
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return err

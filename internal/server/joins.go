@@ -51,6 +51,9 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 	if err != nil {
 		return nil
 	}
+	if h.store.RoomToGrow() != nil {
+		return nil // a function is not to fail for want of a log
+	}
 	out := make([]logs.Line, len(lines))
 	for i, l := range lines {
 		out[i] = logs.Line(l)

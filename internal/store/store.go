@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -61,6 +62,7 @@ type Options struct {
 	MemTable uint64
 	Cache    int64
 	Logger   *slog.Logger
+	Space    Space
 	// ReadOnly opens a store that exists without changing anything of it, a
 	// backup too, and also without the master key: then what is sealed cannot
 	// be read. What is appended fails with ErrReadOnly.
@@ -91,9 +93,11 @@ type Store struct {
 	db      *pebble.DB
 	log     *log
 	bulkDB  *pebble.DB
+	bulkLog *log
 	bulk    *Shard
 	catalog *Catalog
 	blobs   *Blobs
+	guard   *guard
 
 	copying sync.Mutex // held while a backup is taken
 
@@ -101,6 +105,8 @@ type Store struct {
 	shards [Shards]*Shard
 	closed bool
 	failed error
+
+	troubled time.Time // when trouble was last told of
 }
 
 // Open opens the store in options.Dir and creates it where there is none. It
@@ -119,6 +125,9 @@ func Open(options Options) (_ *Store, err error) {
 	if err := s.locate(); err != nil {
 		return nil, err
 	}
+	if s.guard, err = newGuard(s.options.Space, s.options.Logger); err != nil {
+		return nil, err
+	}
 	if err := s.removeSnapshot(); err != nil { // that a crash has left
 		return nil, err
 	}
@@ -131,7 +140,9 @@ func Open(options Options) (_ *Store, err error) {
 	if err := s.openSealer(); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
 	s.blobs = &Blobs{s.fs, s.path(blobFolder)}
+	s.mu.Unlock()
 	if !options.ReadOnly {
 		err = s.blobs.make()
 	}
@@ -139,12 +150,12 @@ func Open(options Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s.log = startLog(s.db, s.sealer, 0, s.fail)
-	bulkLog := startLog(s.bulkDB, s.sealer, BulkLazy, s.fail)
+	s.bulkLog = startLog(s.bulkDB, s.sealer, BulkLazy, s.fail)
 	if options.ReadOnly {
 		s.log.close(ErrReadOnly)
-		bulkLog.close(ErrReadOnly)
+		s.bulkLog.close(ErrReadOnly)
 	}
-	s.bulk = &Shard{store: s, number: -1, prefix: []byte{spaceShard, 0}, db: s.bulkDB, log: bulkLog, done: make(chan struct{})}
+	s.bulk = &Shard{store: s, number: -1, prefix: []byte{spaceShard, 0}, db: s.bulkDB, log: s.bulkLog, done: make(chan struct{})}
 	s.catalog = newCatalog(s)
 	return s, nil
 }
@@ -162,6 +173,9 @@ func (s *Store) locate() error {
 			return err
 		}
 		s.fs, s.dir, s.master = vfs.Default, dir, dir.master
+		if s.options.Space.Usage == nil {
+			s.options.Space.Usage = diskUsage(s.options.Dir)
+		}
 	}
 	return nil
 }
@@ -182,7 +196,7 @@ func (s *Store) openDB(name string, memTable uint64, readOnly bool) (*pebble.DB,
 		MemTableSize:       memTable,
 		CacheSize:          cacheSize,
 		Logger:             pebbleLogger{s.options.Logger, s.fail},
-		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse, DataCorruption: s.corruption},
+		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse, DataCorruption: s.corruption, BackgroundError: s.trouble},
 	}
 	o.ReadOnly, o.ErrorIfNotExists = readOnly, readOnly
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
@@ -218,6 +232,29 @@ func (s *Store) misuse(info pebble.PossibleAPIMisuseInfo) {
 // gets the error; what else there is can be used.
 func (s *Store) corruption(info pebble.DataCorruptionInfo) {
 	s.options.Logger.Error("a file of the database is damaged; naru check tells more", "file", info.Path, "err", info.Details.Error())
+}
+
+// trouble is told of what the database could not do behind the scenes, and
+// tries again at once and for ever: on a full disk that is a thousand times a
+// second, unless it is kept waiting. While the store is being opened there is
+// nobody who could wait for room.
+func (s *Store) trouble(err error) {
+	full := errors.Is(err, syscall.ENOSPC)
+	s.mu.Lock()
+	opening, tell := s.blobs == nil, time.Since(s.troubled) > time.Minute
+	if tell {
+		s.troubled = time.Now()
+	}
+	s.mu.Unlock()
+	switch {
+	case full && opening:
+		s.fail(fmt.Errorf("there is no room to open the database: %w", err))
+	case full:
+		time.Sleep(100 * time.Millisecond)
+	}
+	if tell {
+		s.options.Logger.Error("the database has trouble and tries again", "err", err.Error())
+	}
 }
 
 // dataKeyKey is where the wrapped data key id is kept.
@@ -362,8 +399,11 @@ func (s *Store) fail(err error) {
 	s.failed = err
 	s.options.Fatal(err)
 	s.loseShards()
-	s.log.abandon(err)
-	s.bulk.log.abandon(err)
+	for _, l := range []*log{s.log, s.bulkLog} {
+		if l != nil { // it is when the store is open
+			l.abandon(err)
+		}
+	}
 }
 
 // loseShards needs s.mu.
@@ -422,7 +462,7 @@ func (s *Store) Close() error {
 		return failed // the database may hang; its files are left as after a crash
 	}
 	s.log.close(ErrClosed)
-	s.bulk.log.close(ErrClosed)
+	s.bulkLog.close(ErrClosed)
 	close(s.bulk.done)
 	return s.closeFiles()
 }
