@@ -39,7 +39,7 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&config.Admin, "admin", "127.0.0.1:4567", "address of the operators' listener: /metrics, /healthz, /readyz")
 	f.StringVar(&config.Data, "data", server.DefaultData(), `data directory; "mem:" keeps everything in memory only`)
 	f.StringVar(&config.MasterKey, "master-key", "", "file of the master key, if it is not to lie in the data directory")
-	f.Var(size{func(n uint64) { config.MemTable = n }}, "memtable", "what is written to memory before it goes to a table (default 64MiB)")
+	f.Var(size{func(n uint64) { config.MemTable = n }}, "memtable", "what is written to memory before it goes to a table (default 32MiB)")
 	f.Var(size{func(n uint64) { config.Cache = int64(n) }}, "cache", "what is kept in memory of tables (default 32MiB)")
 	f.Var(size{func(n uint64) { config.Reserve = n }}, "reserve", "room on the disk below which calls that need more are refused (default 512MiB, but no more than a quarter of the disk)")
 	f.Var(size{func(n uint64) { config.LastReserve = n }}, "last-reserve", "room on the disk below which everything that writes is refused (default a quarter of --reserve)")

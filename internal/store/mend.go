@@ -151,7 +151,7 @@ func (s *Store) mendDatabase(name string, d *damage, folder string) error {
 
 // copyDatabase writes what is not damaged of db into a new database.
 func (s *Store) copyDatabase(db *pebble.DB, d *damage, name string) (err error) {
-	to, err := s.openDB(name, s.options.MemTable, false)
+	to, err := s.openDB(name, false)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -22,11 +23,9 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"naru/internal/seal"
@@ -58,7 +57,7 @@ type Options struct {
 	// MasterKeyFile is where the master key lives; empty means "master.key"
 	// in Dir. It is created for a new store only.
 	MasterKeyFile string
-	// MemTable and Cache are sizes in bytes; zero means 64 MiB and 32 MiB.
+	// MemTable and Cache are sizes in bytes; zero means 32 MiB each.
 	MemTable uint64
 	Cache    int64
 	Logger   *slog.Logger
@@ -90,6 +89,7 @@ type Store struct {
 	master  *seal.MasterKey
 	root    *seal.MasterKey // secrets are derived from it; nil if the store is read only
 	sealer  *seal.Sealer
+	cache   *pebble.Cache // of both databases
 	db      *pebble.DB
 	log     *log
 	bulkDB  *pebble.DB
@@ -131,10 +131,11 @@ func Open(options Options) (_ *Store, err error) {
 	if err := s.removeSnapshot(); err != nil { // that a crash has left
 		return nil, err
 	}
-	if s.db, err = s.openDB(mainFolder, options.MemTable, options.ReadOnly); err != nil {
+	s.cache = pebble.NewCache(cmp.Or(options.Cache, usualCache))
+	if s.db, err = s.openDB(mainFolder, options.ReadOnly); err != nil {
 		return nil, err
 	}
-	if s.bulkDB, err = s.openDB(bulkFolder, options.MemTable/4, options.ReadOnly); err != nil {
+	if s.bulkDB, err = s.openDB(bulkFolder, options.ReadOnly); err != nil {
 		return nil, err
 	}
 	if err := s.openSealer(); err != nil {
@@ -181,81 +182,6 @@ func (s *Store) locate() error {
 }
 
 func (s *Store) path(name string) string { return s.fs.PathJoin(s.options.Dir, name) }
-
-func (s *Store) openDB(name string, memTable uint64, readOnly bool) (*pebble.DB, error) {
-	if memTable == 0 {
-		memTable = 64 << 20
-	}
-	cacheSize := s.options.Cache
-	if cacheSize == 0 {
-		cacheSize = 32 << 20
-	}
-	o := &pebble.Options{
-		FS:                 s.fs,
-		FormatMajorVersion: formatVersion,
-		MemTableSize:       memTable,
-		CacheSize:          cacheSize,
-		Logger:             pebbleLogger{s.options.Logger, s.fail},
-		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse, DataCorruption: s.corruption, BackgroundError: s.trouble},
-	}
-	o.ReadOnly, o.ErrorIfNotExists = readOnly, readOnly
-	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
-	for i := range o.Levels {
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	if s.options.NoTicker {
-		o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
-	}
-	err := checkWAL(s.fs, s.path(name))
-	var db *pebble.DB
-	if err == nil {
-		db, err = pebble.Open(s.path(name), o)
-	}
-	if err != nil {
-		return nil, &brokenError{s.path(name), err}
-	}
-	return db, nil
-}
-
-// formatVersion is pebble's format for new stores. An existing store is raised
-// to it only here, by a change that docs/KEYS.md notes.
-const formatVersion = pebble.FormatNewest
-
-func (s *Store) misuse(info pebble.PossibleAPIMisuseInfo) {
-	s.options.Logger.Error("a key was deleted in a way that its history does not allow", "info", info.String())
-	if s.options.Misuse != nil {
-		s.options.Misuse(info.String())
-	}
-}
-
-// corruption is told of a part of a file that cannot be read. Whoever reads it
-// gets the error; what else there is can be used.
-func (s *Store) corruption(info pebble.DataCorruptionInfo) {
-	s.options.Logger.Error("a file of the database is damaged; naru check tells more", "file", info.Path, "err", info.Details.Error())
-}
-
-// trouble is told of what the database could not do behind the scenes, and
-// tries again at once and for ever: on a full disk that is a thousand times a
-// second, unless it is kept waiting. While the store is being opened there is
-// nobody who could wait for room.
-func (s *Store) trouble(err error) {
-	full := errors.Is(err, syscall.ENOSPC)
-	s.mu.Lock()
-	opening, tell := s.blobs == nil, time.Since(s.troubled) > time.Minute
-	if tell {
-		s.troubled = time.Now()
-	}
-	s.mu.Unlock()
-	switch {
-	case full && opening:
-		s.fail(fmt.Errorf("there is no room to open the database: %w", err))
-	case full:
-		time.Sleep(100 * time.Millisecond)
-	}
-	if tell {
-		s.options.Logger.Error("the database has trouble and tries again", "err", err.Error())
-	}
-}
 
 // dataKeyKey is where the wrapped data key id is kept.
 func dataKeyKey(id uint32) []byte {
@@ -474,28 +400,11 @@ func (s *Store) closeFiles() error {
 			errs = append(errs, db.Close())
 		}
 	}
+	if s.cache != nil {
+		s.cache.Unref()
+	}
 	if s.dir != nil {
 		errs = append(errs, s.dir.close())
 	}
 	return errors.Join(errs...)
-}
-
-// pebbleLogger passes the database's words on. After Fatalf pebble must not go
-// on: a commit that it acknowledges then was not written.
-type pebbleLogger struct {
-	log  *slog.Logger
-	fail func(error)
-}
-
-func (l pebbleLogger) Infof(format string, args ...any) {
-	l.log.Debug("database: " + fmt.Sprintf(format, args...))
-}
-
-func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.log.Error("database: " + fmt.Sprintf(format, args...))
-}
-
-func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.fail(fmt.Errorf("database: "+format, args...))
-	select {}
 }
