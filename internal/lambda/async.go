@@ -156,10 +156,12 @@ func (s *Service) attempt(n name, q *queue.Queue, d *queue.Delivery) error {
 		a.Throttled++
 		return q.Release(d.Handle, backoff(a.Throttled), a.note(), false)
 	case !r.failed:
-		return q.Ack(d.Handle)
+		_, err := q.Ack(d.Handle)
+		return err
 	case a.Failed >= len(retryAfter):
 		s.options.Meter.Counter("lambda_async_dropped", "function", n.function).Add(1)
-		return q.Ack(d.Handle)
+		_, err := q.Ack(d.Handle)
+		return err
 	}
 	wait := retryAfter[a.Failed]
 	return q.Release(d.Handle, wait, attempts{Failed: a.Failed + 1}.note(), true)

@@ -501,6 +501,7 @@ func TestAnUpdateTakesEffectWithTheNextInvocation(t *testing.T) {
 		if _, err := w.invoke("f", "1"); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		all := w.environments()
 		if len(all) != 2 || !ended(all[0]) {
 			t.Fatalf("%d environments, the first ended: %v", len(all), ended(all[0]))

@@ -78,7 +78,7 @@ func openHouse(p place) (_ *house, err error) {
 	}
 	h.engine.Start()
 	h.lambda.Start()
-	return h, h.events.Start()
+	return h, errors.Join(h.sqs.Start(), h.events.Start())
 }
 
 func (h *house) openIAM(p place) (err error) {
@@ -192,6 +192,9 @@ func (h *house) close(ctx context.Context) error {
 	}
 	if h.engine != nil {
 		h.engine.Interrupt()
+	}
+	if h.sqs != nil {
+		h.sqs.Close()
 	}
 	answered := make(chan struct{})
 	go func() { h.requests.Wait(); close(answered) }()
