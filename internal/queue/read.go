@@ -232,7 +232,7 @@ func (q *Queue) refill() {
 			q.mu.Unlock()
 			return
 		}
-		if err := q.fill(); err != nil && !errors.Is(err, ErrGone) {
+		if err := q.fill(); err != nil && !errors.Is(err, ErrGone) && !errors.Is(err, ErrClosed) {
 			q.fail(err)
 		}
 	})
