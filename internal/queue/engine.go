@@ -81,6 +81,7 @@ type Engine struct {
 	memory    atomic.Int64  // bytes that queues hold: see budget.go
 	pressed   chan struct{} // capacity 1: they hold too many
 	uses      atomic.Int64  // counts the uses of queues
+	waiters   atomic.Int64  // those who wait for messages
 	bodies    atomic.Int64  // bytes of bodies in memory
 	impatient atomic.Bool   // nobody waits for messages any more
 	garbage   *store.Table[int]
@@ -150,6 +151,12 @@ func (e *Engine) Interrupt() {
 		q.interrupt()
 	}
 }
+
+// Waiting returns how many calls wait for messages.
+func (e *Engine) Waiting() int64 { return e.waiters.Load() }
+
+// Memory returns how many bytes queues hold in memory, and of bodies.
+func (e *Engine) Memory() (queues, bodies int64) { return e.memory.Load(), e.bodies.Load() }
 
 // Close stops the engine's work. Calls that are at it fail with ErrClosed.
 // What was acknowledged stays in the store, which is closed after the engine.

@@ -85,7 +85,7 @@ type Queue struct {
 }
 
 func newQueue(e *Engine, ref Ref, config Config) *Queue {
-	return &Queue{engine: e, shard: e.shards[ref.Shard], ref: ref, config: config}
+	return &Queue{engine: e, shard: e.shards[ref.Shard], ref: ref, config: config, waiting: waitList{all: &e.waiters}}
 }
 
 // Ref returns where the queue's content is.

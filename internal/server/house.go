@@ -67,6 +67,7 @@ func openHouse(p place) (_ *house, err error) {
 	if h.engine, err = queue.Open(queue.Options{Store: h.store, Clock: p.clock, Log: p.config.Log, Resolve: h.resolve}); err != nil {
 		return nil, err
 	}
+	h.measure(p)
 	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openEvents} {
 		if err := open(p); err != nil {
 			return nil, err
@@ -79,6 +80,13 @@ func openHouse(p place) (_ *house, err error) {
 	h.engine.Start()
 	h.lambda.Start()
 	return h, errors.Join(h.sqs.Start(), h.events.Start())
+}
+
+// measure registers the figures of the engine.
+func (h *house) measure(p place) {
+	p.meter.Gauge(func() float64 { return float64(h.engine.Waiting()) }, "queue_waiting")
+	p.meter.Gauge(func() float64 { queues, _ := h.engine.Memory(); return float64(queues) }, "queue_memory_bytes", "of", "queues")
+	p.meter.Gauge(func() float64 { _, bodies := h.engine.Memory(); return float64(bodies) }, "queue_memory_bytes", "of", "bodies")
 }
 
 func (h *house) openIAM(p place) (err error) {
