@@ -15,6 +15,7 @@ type shard struct {
 	number int
 	data   *store.Shard
 	clock  atomic.Int64 // the latest time given out; ms
+	sealed bool         // the outbox cannot be read for want of the master key
 
 	mu      sync.Mutex // held while appending, so that the log has the numbers in order
 	sent    [store.Shards]uint64
@@ -116,8 +117,23 @@ func (s *shard) isMoving(content, seq uint64) bool {
 
 // resume starts the couriers for what a restart left in the outbox.
 func (s *shard) resume() {
-	var targets [store.Shards]bool
-	err := s.data.Scan([]byte{keyOutbox}, []byte{keyOutbox + 1}, 1<<30, func(r store.Record) (bool, error) {
+	targets, err := s.outgoing()
+	if err != nil {
+		s.engine.log.Error("an outbox cannot be read", "shard", s.number, "err", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for target, pending := range targets {
+		if pending {
+			s.carry(target, store.Position{})
+		}
+	}
+}
+
+// outgoing reads the outbox: for which shards there is something in it, and
+// which bodies in contents belong to it.
+func (s *shard) outgoing() (targets [store.Shards]bool, err error) {
+	err = s.data.Scan([]byte{keyOutbox}, []byte{keyOutbox + 1}, 1<<30, func(r store.Record) (bool, error) {
 		targets[r.Key[1]] = true
 		value, err := r.Value()
 		if err != nil {
@@ -131,16 +147,7 @@ func (s *shard) resume() {
 		}
 		return true, err
 	})
-	if err != nil {
-		s.engine.log.Error("an outbox cannot be read", "shard", s.number, "err", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for target, pending := range targets {
-		if pending {
-			s.carry(target, store.Position{})
-		}
-	}
+	return targets, err
 }
 
 // apply notes that the source's outbox was taken from up to number. It reports

@@ -178,6 +178,7 @@ type log struct {
 	// without a sync.
 	lazy time.Duration
 
+	busy sync.Mutex    // held while a group is committed
 	wake chan struct{} // capacity 1
 	done chan struct{} // closed once the committer has stopped
 
@@ -335,6 +336,8 @@ func (l *log) abandon(err error) {
 
 // commit writes one group as one batch.
 func (l *log) commit(g *group, options *pebble.WriteOptions) error {
+	l.busy.Lock()
+	defer l.busy.Unlock()
 	batch := l.db.NewBatchWithSize(g.bytes)
 	defer batch.Close()
 	for _, op := range g.ops {
