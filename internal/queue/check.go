@@ -61,13 +61,21 @@ func (t *tally) fault(format string, args ...any) {
 	t.errs = append(t.errs, fmt.Errorf(format, args...))
 }
 
-// each calls visit for the records of a kind.
+// each calls visit for the records of a kind, all of which are readable without
+// the master key.
 func (t *tally) each(kind byte, visit func(key, value []byte) error) error {
-	return t.shard.data.Scan(contentKey(t.content, kind), contentEnd(t.content, kind), 1<<30, func(r store.Record) (bool, error) {
+	return t.eachKey(kind, func(r store.Record) error {
 		value, err := r.Value()
 		if err == nil {
 			err = visit(r.Key, value)
 		}
+		return err
+	})
+}
+
+func (t *tally) eachKey(kind byte, visit func(store.Record) error) error {
+	return t.shard.data.Scan(contentKey(t.content, kind), contentEnd(t.content, kind), 1<<30, func(r store.Record) (bool, error) {
+		err := visit(r)
 		return err == nil, err
 	})
 }
@@ -77,7 +85,7 @@ func (s *shard) checkContent(content uint64, m meta) error {
 		shard: s, content: content, meta: m, headers: map[uint64]*message{}, bodies: map[uint64]bool{},
 		units: map[groupID]slot{}, lines: map[groupID][]uint64{},
 	}
-	err := errors.Join(t.each(kindIndex, t.unit), t.each(kindLine, t.inLine), t.each(kindBody, t.body), t.readForwards(), t.each(kindGroup, t.group))
+	err := errors.Join(t.each(kindIndex, t.unit), t.each(kindLine, t.inLine), t.eachKey(kindBody, t.body), t.readForwards(), t.each(kindGroup, t.group))
 	if err != nil {
 		return err
 	}
@@ -148,8 +156,8 @@ func (t *tally) header(h *message) {
 	t.headers[h.seq] = h
 }
 
-func (t *tally) body(key, _ []byte) error {
-	id, group := idOfBodyKey(key)
+func (t *tally) body(r store.Record) error {
+	id, group := idOfBodyKey(r.Key)
 	h := t.headers[id.Sequence]
 	switch {
 	case h == nil && !t.shard.sealed && !t.shard.isMoving(t.content, id.Sequence):
