@@ -47,7 +47,12 @@ func (a attempts) note() []byte {
 }
 
 // enqueue keeps an event. It returns once it is durable.
-func (s *Service) enqueue(f *Function, e *event) error {
+func (s *Service) enqueue(n name, e *event) error {
+	e.Qualifier = n.qualifier
+	f, err := s.function(n)
+	if err != nil {
+		return err
+	}
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -64,10 +69,12 @@ func (s *Service) enqueue(f *Function, e *event) error {
 }
 
 // Outgoing returns the message by which a part of Naru invokes a function
-// through an outbox.
+// through an outbox. The function is a name, maybe with ":" and a qualifier.
 func (s *Service) Outgoing(account, region, function string, payload []byte) (queue.Outgoing, error) {
-	text, err := json.Marshal(s.newEvent(payload))
-	return queue.Outgoing{Address: name{account, region, function, ""}.address(), Payload: text}, err
+	n, e := nameIn(account, region, function), s.newEvent(payload)
+	e.Qualifier = n.qualifier
+	text, err := json.Marshal(e)
+	return queue.Outgoing{Address: n.address(), Payload: text}, err
 }
 
 // Resolve returns the content of the function at an address, for the engine.
@@ -141,11 +148,12 @@ func (s *Service) attempt(n name, q *queue.Queue, d *queue.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("event %v: %w", d.Handle.MessageID, err)
 	}
-	f, ok := s.functions.Get(n.key())
-	if !ok {
+	n = n.at(e.Qualifier)
+	v, err := s.route(n)
+	if err != nil {
 		return queue.ErrGone
 	}
-	r, err := s.run(f, &e)
+	r, err := s.run(n, v, &e)
 	switch {
 	case s.ctx.Err() != nil:
 		return context.Canceled // the next start takes it up again

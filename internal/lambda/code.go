@@ -23,42 +23,60 @@ const (
 	maxFiles    = 100_000
 )
 
-// storeCode checks a function's code and stores it.
-func (s *Service) storeCode(code *FunctionCode) (store.Sum, int64, error) {
+// setCode checks a version's code, stores it, and makes it v's.
+func (s *Service) setCode(v *Version, code *FunctionCode) (err error) {
 	switch {
 	case code.ImageUri != nil:
-		return "", 0, notYet("functions from container images")
+		return notYet("functions from container images")
 	case code.S3Bucket != nil || code.S3Key != nil:
-		return "", 0, notYet("code from S3")
+		return errNoBucket()
 	case len(code.ZipFile) == 0:
-		return "", 0, invalid("Please provide a source for function code.")
-	case len(code.ZipFile) > maxZip:
-		return "", 0, wire.Errorf("RequestEntityTooLargeException", "Zipped size must be smaller than %d bytes", maxZip)
+		return invalid("Please provide a source for function code.")
 	}
-	if err := checkZip(code.ZipFile); err != nil {
-		return "", 0, err
-	}
-	sum, err := s.store.Blobs().Put(code.ZipFile)
-	return sum, int64(len(code.ZipFile)), err
+	v.Code, v.Unzipped, err = s.storeZip(code.ZipFile)
+	v.CodeSize = int64(len(code.ZipFile))
+	return err
 }
 
-// checkZip refuses what cannot be unpacked or must not be.
-func checkZip(text []byte) error {
+// errNoBucket is said of code in S3, of which Naru has none.
+func errNoBucket() error {
+	return invalid("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist")
+}
+
+// storeZip checks and stores a zip file, and returns how much it unpacks to.
+func (s *Service) storeZip(text []byte) (sum store.Sum, unzipped int64, err error) {
+	if len(text) > maxZip {
+		return "", 0, wire.Errorf("RequestEntityTooLargeException", "Zipped size must be smaller than %d bytes", maxZip)
+	}
+	if unzipped, err = checkZip(text); err != nil {
+		return "", 0, err
+	}
+	sum, err = s.store.Blobs().Put(text)
+	return sum, unzipped, err
+}
+
+// checkZip refuses what cannot be unpacked or must not be, and returns how
+// much there is to unpack.
+func checkZip(text []byte) (int64, error) {
 	bad := invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
 	r, err := zip.NewReader(bytes.NewReader(text), int64(len(text)))
 	if err != nil || len(r.File) > maxFiles {
-		return bad
+		return 0, bad
 	}
 	var total uint64
 	for _, f := range r.File {
 		if !localName(f.Name) {
-			return bad
+			return 0, bad
 		}
 		if total += f.UncompressedSize64; total > maxUnzipped || f.UncompressedSize64 > maxUnzipped {
-			return invalid("Unzipped size must be smaller than %d bytes", maxUnzipped)
+			return 0, errUnzipped()
 		}
 	}
-	return nil
+	return int64(total), nil
+}
+
+func errUnzipped() error {
+	return invalid("Unzipped size must be smaller than %d bytes", maxUnzipped)
 }
 
 // localName reports whether a name in a zip file stays inside its folder.

@@ -51,11 +51,11 @@ type Launch func(context.Context, Spec) (Processes, error)
 // longer is started again, and then has the function's timeout.
 const maxInit = 10 * time.Second
 
-// An instance is an environment that runs one revision of a function, with one
+// An instance is an environment that runs one build of a version, with one
 // invocation at a time.
 type instance struct {
 	service  *Service
-	function *Function
+	version  *Version
 	stream   string // of its log
 	book     *logbook
 	env      Processes
@@ -74,16 +74,16 @@ type instance struct {
 
 // start launches an environment and waits until it is ready. It returns a
 // failure if the function's own code kept it from getting ready.
-func (s *Service) start(f *Function) (*instance, *failure, error) {
-	i := &instance{service: s, function: f, stream: newStream(s.clock.Now())}
-	i.book = newLogbook(s, f, i.stream)
+func (s *Service) start(v *Version) (*instance, *failure, error) {
+	i := &instance{service: s, version: v, stream: newStream(s.clock.Now(), v.number())}
+	i.book = newLogbook(s, v, i.stream)
 	i.book.initStart()
 	fail, timedOut, err := i.init(maxInit)
 	if timedOut {
 		i.book.initReport(maxInit, "timeout", "")
-		fail, timedOut, err = i.init(time.Duration(f.Timeout) * time.Second)
+		fail, timedOut, err = i.init(time.Duration(v.Timeout) * time.Second)
 		if timedOut {
-			fail = timeoutFailure(f)
+			fail = timeoutFailure(v)
 		}
 	}
 	if err != nil || fail != nil {
@@ -94,10 +94,10 @@ func (s *Service) start(f *Function) (*instance, *failure, error) {
 }
 
 // newStream names a log stream as Lambda does: by day, version and a random id.
-func newStream(now time.Time) string {
+func newStream(now time.Time, version string) string {
 	id := make([]byte, 16)
 	rand.Read(id)
-	return now.Format("2006/01/02/") + "[" + latest + "]" + hex.EncodeToString(id)
+	return now.Format("2006/01/02/") + "[" + version + "]" + hex.EncodeToString(id)
 }
 
 // init launches the processes and waits for the runtime to ask for work.
@@ -165,7 +165,7 @@ func (i *instance) freeze(use int) {
 		return
 	}
 	if err := i.env.Freeze(); err != nil {
-		s.log.Warn("an environment cannot be frozen", "function", i.function.Name, "err", err)
+		s.log.Warn("an environment cannot be frozen", "function", i.version.Name, "err", err)
 		return
 	}
 	i.frozen = true

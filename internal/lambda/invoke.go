@@ -50,12 +50,9 @@ func (s *Service) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, e
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.function(n)
+	v, err := s.route(n)
 	if err != nil {
-		if n.qualifier == "" {
-			n.qualifier = latest
-		}
-		return nil, notFound(n)
+		return nil, notFound(n.orLatest())
 	}
 	if in.TenantId != nil || in.DurableExecutionName != nil {
 		return nil, notYet("tenant isolation and durable functions")
@@ -66,9 +63,9 @@ func (s *Service) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, e
 	}
 	switch kind := deref(in.InvocationType); kind {
 	case "", "RequestResponse":
-		return s.invokeNow(f, e, deref(in.LogType) == "Tail")
+		return s.invokeNow(n, v, e, deref(in.LogType) == "Tail")
 	case "Event":
-		return &InvokeOutput{StatusCode: 202}, s.enqueue(f, e)
+		return &InvokeOutput{StatusCode: 202}, s.enqueue(n, e)
 	case "DryRun":
 		return &InvokeOutput{StatusCode: 204}, nil
 	default:
@@ -123,9 +120,11 @@ func newTrace(now time.Time) string {
 	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", now.Unix(), id[:12], id[12:])
 }
 
-// An event is what a function is invoked with.
+// An event is what a function is invoked with. Its qualifier is that of the
+// name that it is invoked by, "" for none.
 type event struct {
 	RequestID     string
+	Qualifier     string `json:",omitempty"`
 	Payload       json.RawMessage
 	Trace         string
 	ClientContext json.RawMessage `json:",omitempty"`
@@ -137,16 +136,16 @@ func (s *Service) newEvent(payload []byte) *event {
 }
 
 // invokeNow runs the function and returns its result.
-func (s *Service) invokeNow(f *Function, e *event, tail bool) (*InvokeOutput, error) {
-	r, err := s.run(f, e)
+func (s *Service) invokeNow(n name, v *Version, e *event, tail bool) (*InvokeOutput, error) {
+	r, err := s.run(n, v, e)
 	if errors.Is(err, errThrottled) {
-		s.options.Meter.Counter("lambda_throttles", "function", f.Name).Add(1)
+		s.options.Meter.Counter("lambda_throttles", "function", v.Name).Add(1)
 		return nil, &wire.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Fields: map[string]string{"Reason": "ConcurrentInvocationLimitExceeded"}}
 	}
 	if err != nil {
 		return nil, err
 	}
-	version := latest
+	version := v.number()
 	out := &InvokeOutput{StatusCode: 200, ExecutedVersion: &version, Payload: r.payload}
 	if r.failed {
 		unhandled := "Unhandled"
@@ -175,8 +174,8 @@ type failure struct {
 	status  string // of the report: "error" if ""
 }
 
-func timeoutFailure(f *Function) *failure {
-	return &failure{kind: "Sandbox.Timedout", reason: fmt.Sprintf("Task timed out after %d.00 seconds", f.Timeout), status: "timeout"}
+func timeoutFailure(v *Version) *failure {
+	return &failure{kind: "Sandbox.Timedout", reason: fmt.Sprintf("Task timed out after %d.00 seconds", v.Timeout), status: "timeout"}
 }
 
 // json returns the payload of a failed invocation.
@@ -194,23 +193,24 @@ func (f *failure) json(id string) []byte {
 	return text
 }
 
-// run runs the function once, in an environment of its own for that time.
-func (s *Service) run(f *Function, e *event) (*result, error) {
-	i, fail, err := s.acquire(f)
+// run runs a version once, by the name that it was invoked by, in an
+// environment of its own for that time.
+func (s *Service) run(n name, v *Version, e *event) (*result, error) {
+	i, fail, err := s.acquire(v)
 	if err != nil {
 		return nil, err
 	}
-	s.options.Meter.Counter("lambda_invocations", "function", f.Name).Add(1)
+	s.options.Meter.Counter("lambda_invocations", "function", v.Name).Add(1)
 	i.book.begin()
 	i.book.start(e.RequestID)
 	start := s.clock.Real()
 	var payload []byte
 	if fail == nil {
-		payload, fail = i.invoke(f, e)
+		payload, fail = i.invoke(n, e)
 	}
 	took := s.clock.Real().Sub(start)
 	i.env.Drain()
-	r := report{id: e.RequestID, took: took, init: i.initTook, memory: f.MemorySize, peak: i.env.Peak()}
+	r := report{id: e.RequestID, took: took, init: i.initTook, memory: v.MemorySize, peak: i.env.Peak()}
 	i.initTook = 0
 	if fail != nil {
 		r.status, r.kind, payload = "error", fail.kind, fail.json(e.RequestID)
@@ -218,12 +218,12 @@ func (s *Service) run(f *Function, e *event) (*result, error) {
 			r.status, r.kind = "timeout", ""
 			i.book.add(fmt.Sprintf("%s %s %s", s.clock.Now().Format("2006-01-02T15:04:05.000Z"), e.RequestID, fail.reason))
 		}
-		s.options.Meter.Counter("lambda_errors", "function", f.Name).Add(1)
+		s.options.Meter.Counter("lambda_errors", "function", v.Name).Add(1)
 	}
 	i.book.finish(r)
 	out := &result{payload: payload, failed: fail != nil, tail: i.book.end()}
 	i.book.flush()
-	s.options.Meter.Sketch("lambda_duration_seconds", "function", f.Name).Observe(took.Seconds())
+	s.options.Meter.Sketch("lambda_duration_seconds", "function", v.Name).Observe(took.Seconds())
 	s.finish(i)
 	return out, nil
 }
@@ -231,7 +231,7 @@ func (s *Service) run(f *Function, e *event) (*result, error) {
 // finish releases the instance, if it got so far as to be in a pool.
 func (s *Service) finish(i *instance) {
 	s.mu.Lock()
-	_, pooled := s.poolOf(i.function.name()).busy[i]
+	_, pooled := s.poolOf(i.version).busy[i]
 	s.mu.Unlock()
 	if pooled {
 		s.release(i, !i.ended)
@@ -240,19 +240,19 @@ func (s *Service) finish(i *instance) {
 
 // invoke hands the event to the runtime and waits for what it answers, until
 // the function's time is up.
-func (i *instance) invoke(f *Function, e *event) ([]byte, *failure) {
-	deadline := i.service.clock.Real().Add(time.Duration(f.Timeout) * time.Second)
+func (i *instance) invoke(n name, e *event) ([]byte, *failure) {
+	deadline := i.service.clock.Real().Add(time.Duration(i.version.Timeout) * time.Second)
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	r, err := i.runtime.Invoke(ctx, runtimeapi.Invocation{
-		RequestID: e.RequestID, Deadline: deadline, FunctionARN: f.name().arn(), TraceID: e.Trace,
+		RequestID: e.RequestID, Deadline: deadline, FunctionARN: n.arn(), TraceID: e.Trace,
 		ClientContext: e.ClientContext, Payload: e.Payload,
 	})
 	i.ended = err != nil || r.Ended
 	switch {
 	case err != nil && ctx.Err() != nil:
 		i.destroy()
-		return nil, timeoutFailure(f)
+		return nil, timeoutFailure(i.version)
 	case err != nil:
 		return nil, &failure{kind: "Runtime.ExitError", reason: i.exit()}
 	case r.TooLarge || len(r.Payload) > maxResponse:

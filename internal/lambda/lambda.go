@@ -8,18 +8,15 @@ package lambda
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
 	"naru/internal/clock"
 	"naru/internal/meter"
-	"naru/internal/policy"
 	"naru/internal/queue"
 	"naru/internal/store"
-	"naru/internal/wire"
 )
 
 // Credentials are what a function acts with: those of its role.
@@ -80,10 +77,13 @@ type Service struct {
 	clock     *clock.Clock
 	log       *slog.Logger
 	functions *store.Table[*Function]
+	versions  *store.Table[*Version]
+	aliases   *store.Table[*Alias]
+	policies  *store.Table[*Policy]
 	code      *codeCache
 
 	mu     sync.Mutex
-	pools  map[string]*pool // by function key
+	pools  map[string]*pool // by version key
 	closed bool
 	// environments and memory in use, of all pools
 	environments int
@@ -108,8 +108,8 @@ func Open(options Options) (*Service, error) {
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.taking, s.pause = context.WithCancel(s.ctx)
-	var err error
-	if s.functions, err = store.OpenTable[*Function](s.store, "lambda-functions"); err != nil {
+	err := s.openTables()
+	if err != nil {
 		return nil, err
 	}
 	if s.code, err = newCodeCache(s.store.Blobs(), options.CodeDir, options.SDKDir); err != nil {
@@ -122,6 +122,20 @@ func Open(options Options) (*Service, error) {
 		s.engine.Attach(f.ref(), asyncConfig)
 	}
 	return s, nil
+}
+
+func (s *Service) openTables() (err error) {
+	open := func(err2 error) { err = errors.Join(err, err2) }
+	open(openTable(s.store, "lambda-functions", &s.functions))
+	open(openTable(s.store, "lambda-versions", &s.versions))
+	open(openTable(s.store, "lambda-aliases", &s.aliases))
+	open(openTable(s.store, "lambda-policies", &s.policies))
+	return err
+}
+
+func openTable[T any](s *store.Store, name string, t **store.Table[T]) (err error) {
+	*t, err = store.OpenTable[T](s, name)
+	return err
 }
 
 // Start begins to work off asynchronous events.
@@ -162,122 +176,8 @@ func (s *Service) Close() {
 // sweepCode removes the code that no function has any more.
 func (s *Service) sweepCode() error {
 	used := map[store.Sum]bool{}
-	for _, f := range s.functions.All("") {
-		used[f.Code] = true
+	for v := range s.versionsFrom("", "", true) {
+		used[v.Code] = true
 	}
 	return s.store.Blobs().Sweep(func(sum store.Sum) bool { return used[sum] })
 }
-
-// Service returns Lambda's operations.
-func (s *Service) Service() wire.Service {
-	return wire.Service{
-		Name:      "lambda",
-		MaxBody:   70_167_211,
-		ErrorType: "User",
-		Errors:    errorForms,
-		Owns:      ownsPath,
-		Operations: []wire.Operation{
-			wire.Op("CreateFunction", s.CreateFunction, s.needsCreate).At("POST", "/2015-03-31/functions", http.StatusCreated),
-			wire.Op("ListFunctions", s.ListFunctions, needsList).At("GET", "/2015-03-31/functions", http.StatusOK),
-			wire.Op("GetFunction", s.GetFunction, on(s, "GetFunction", func(in *GetFunctionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("GET", "/2015-03-31/functions/{FunctionName}", http.StatusOK),
-			wire.Op("GetFunctionConfiguration", s.GetFunctionConfiguration, on(s, "GetFunctionConfiguration", func(in *GetFunctionConfigurationInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("GET", "/2015-03-31/functions/{FunctionName}/configuration", http.StatusOK),
-			wire.Op("DeleteFunction", s.DeleteFunction, on(s, "DeleteFunction", func(in *DeleteFunctionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("DELETE", "/2015-03-31/functions/{FunctionName}", http.StatusNoContent),
-			wire.Op("UpdateFunctionCode", s.UpdateFunctionCode, on(s, "UpdateFunctionCode", func(in *UpdateFunctionCodeInput) (string, *string) { return in.FunctionName, nil })).
-				At("PUT", "/2015-03-31/functions/{FunctionName}/code", http.StatusOK),
-			wire.Op("UpdateFunctionConfiguration", s.UpdateFunctionConfiguration, s.needsUpdateConfiguration).
-				At("PUT", "/2015-03-31/functions/{FunctionName}/configuration", http.StatusOK),
-			wire.Op("Invoke", s.Invoke, on(s, "InvokeFunction", func(in *InvokeInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("POST", "/2015-03-31/functions/{FunctionName}/invocations", http.StatusOK),
-			wire.Op("AddPermission", s.AddPermission, on(s, "AddPermission", func(in *AddPermissionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("POST", "/2015-03-31/functions/{FunctionName}/policy", http.StatusCreated),
-			wire.Op("RemovePermission", s.RemovePermission, on(s, "RemovePermission", func(in *RemovePermissionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("DELETE", "/2015-03-31/functions/{FunctionName}/policy/{StatementId}", http.StatusNoContent),
-			wire.Op("GetPolicy", s.GetPolicy, on(s, "GetPolicy", func(in *GetPolicyInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("GET", "/2015-03-31/functions/{FunctionName}/policy", http.StatusOK),
-		},
-	}
-}
-
-// on returns what an operation on one function needs. The function need not
-// exist: who may not call it is not told whether it does.
-func on[In any](s *Service, action string, of func(*In) (string, *string)) func(context.Context, *In) ([]policy.Request, error) {
-	return func(ctx context.Context, in *In) ([]policy.Request, error) {
-		reference, qualifier := of(in)
-		n, err := s.nameOf(ctx, reference, qualifier)
-		if err != nil {
-			return nil, err
-		}
-		request := policy.Request{Action: "lambda:" + action, Resource: n.arn(), Account: n.account}
-		if f, ok := s.functions.Get(n.key()); ok {
-			if request.Policy, err = f.policy(); err != nil {
-				return nil, err
-			}
-		}
-		return []policy.Request{request}, nil
-	}
-}
-
-func needsList(context.Context, *ListFunctionsInput) ([]policy.Request, error) {
-	return []policy.Request{{Action: "lambda:ListFunctions", Resource: "*"}}, nil
-}
-
-func (s *Service) needsCreate(ctx context.Context, in *CreateFunctionInput) ([]policy.Request, error) {
-	n, err := s.nameOf(ctx, deref(in.FunctionName), nil)
-	if err != nil {
-		return nil, err
-	}
-	return append([]policy.Request{{Action: "lambda:CreateFunction", Resource: n.arn()}}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
-}
-
-func (s *Service) needsUpdateConfiguration(ctx context.Context, in *UpdateFunctionConfigurationInput) ([]policy.Request, error) {
-	n, err := s.nameOf(ctx, in.FunctionName, nil)
-	if err != nil {
-		return nil, err
-	}
-	return append([]policy.Request{{Action: "lambda:UpdateFunctionConfiguration", Resource: n.arn()}}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
-}
-
-var errorForms = map[string]wire.ErrorForm{
-	"ResourceNotFoundException":      {Status: 404, Upper: true},
-	"ResourceConflictException":      {Status: 409},
-	"InvalidParameterValueException": {Status: 400},
-	"ValidationException":            {Status: 400},
-	"InvalidRequestContentException": {Status: 400},
-	"RequestTooLargeException":       {Status: 413},
-	"RequestEntityTooLargeException": {Status: 413},
-	"TooManyRequestsException":       {Status: 429},
-	"PreconditionFailedException":    {Status: 412},
-	"PolicyLengthExceededException":  {Status: 400},
-	"CodeStorageExceededException":   {Status: 400},
-	"InvalidRuntimeException":        {Status: 502, Upper: true},
-	"InvalidZipFileException":        {Status: 502, Upper: true},
-	"ServiceException":               {Status: 500, Upper: true},
-	"ResourceNotReadyException":      {Status: 502},
-	"UnsupportedMediaTypeException":  {Status: 415},
-}
-
-func invalid(format string, args ...any) error {
-	return wire.Errorf("InvalidParameterValueException", format, args...)
-}
-
-func notFound(n name) error {
-	return wire.Errorf("ResourceNotFoundException", "Function not found: %s", n.arn())
-}
-
-// violation is the refusal of a member whose value breaks one of the model's
-// constraints.
-func violation(value any, member, rule string) error {
-	return wire.Errorf("ValidationException", "1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, member, rule)
-}
-
-func deref[T any](p *T) (zero T) {
-	if p == nil {
-		return zero
-	}
-	return *p
-}
-
-func notYet(what string) error { return invalid("%s", fmt.Sprintf("Naru does not have %s yet.", what)) }

@@ -501,6 +501,7 @@ func TestAnUpdateTakesEffectWithTheNextInvocation(t *testing.T) {
 		if _, err := w.invoke("f", "1"); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		all := w.environments()
 		if len(all) != 2 || !ended(all[0]) {
 			t.Fatalf("%d environments, the first ended: %v", len(all), ended(all[0]))
@@ -575,7 +576,7 @@ func TestCodeThatMustNotBeUnpackedIsRefused(t *testing.T) {
 			"a back slash":  zipOf(t, map[string]string{`a\..\b`: ""}),
 			"inner way out": zipOf(t, map[string]string{"a/../../b": ""}),
 		} {
-			_, _, err := w.service.storeCode(&FunctionCode{ZipFile: zipped})
+			err := w.service.setCode(&Version{}, &FunctionCode{ZipFile: zipped})
 			if code(err) != "InvalidParameterValueException" {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -23,6 +23,7 @@ type logbook struct {
 	json    bool
 	runtime string
 	region  string
+	version string
 
 	mu      sync.Mutex
 	pending []Line
@@ -32,10 +33,10 @@ type logbook struct {
 	writing sync.Mutex // held while lines are handed on, in order
 }
 
-func newLogbook(s *Service, f *Function, stream string) *logbook {
+func newLogbook(s *Service, v *Version, stream string) *logbook {
 	return &logbook{
-		service: s, caller: f.caller(), group: f.logGroup(), stream: stream, json: *f.logging().LogFormat == "JSON",
-		runtime: f.Runtime, region: f.Region,
+		service: s, caller: v.caller(), group: v.logGroup(), stream: stream, json: *v.logging().LogFormat == "JSON",
+		runtime: v.Runtime, region: v.Region, version: v.number(),
 	}
 }
 
@@ -118,7 +119,7 @@ func (b *logbook) initStart() {
 	arn := runtimeVersionARN(b.region, b.runtime)
 	b.platform("INIT_START Runtime Version: "+b.runtime+"\tRuntime Version ARN: "+arn, "platform.initStart", map[string]any{
 		"initializationType": "on-demand", "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
-		"functionName": b.caller.Function, "functionVersion": latest,
+		"functionName": b.caller.Function, "functionVersion": b.version,
 	})
 }
 
@@ -133,7 +134,7 @@ func (b *logbook) initReport(took time.Duration, status, kind string) {
 }
 
 func (b *logbook) start(id string) {
-	b.platform("START RequestId: "+id+" Version: "+latest, "platform.start", map[string]any{"requestId": id, "version": latest})
+	b.platform("START RequestId: "+id+" Version: "+b.version, "platform.start", map[string]any{"requestId": id, "version": b.version})
 }
 
 // A report is what the last line of an invocation says.

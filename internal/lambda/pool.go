@@ -2,13 +2,13 @@ package lambda
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
-// A pool holds the environments of one function. It is guarded by the
+// A pool holds the environments of one version of a function. It is guarded by the
 // service's lock.
 type pool struct {
-	name name
 	idle []*instance // the one used last is the last
 	busy map[*instance]struct{}
 }
@@ -27,8 +27,8 @@ var errThrottled = errors.New("lambda: too many environments")
 // one, or a new one if there is room. It returns a failure if the function's
 // own code keeps a new one from getting ready; the instance then is there only
 // for its log.
-func (s *Service) acquire(f *Function) (*instance, *failure, error) {
-	i, stale, err := s.takeIdle(f)
+func (s *Service) acquire(v *Version) (*instance, *failure, error) {
+	i, stale, err := s.takeIdle(v)
 	for _, old := range stale {
 		s.work.Go(func() { s.dispose(old) })
 	}
@@ -42,32 +42,32 @@ func (s *Service) acquire(f *Function) (*instance, *failure, error) {
 		}
 		return i, nil, nil
 	}
-	i, fail, err := s.start(f)
+	i, fail, err := s.start(v)
 	if fail != nil || err != nil {
-		s.unreserve(f)
+		s.unreserve(v)
 		return i, fail, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.poolOf(f.name()).busy[i] = struct{}{}
+	s.poolOf(v).busy[i] = struct{}{}
 	return i, nil, nil
 }
 
 // takeIdle returns an idle instance of the function, if there is one, and those
 // of former revisions, which are to be disposed of. If there is none it
 // reserves room for a new one, or fails.
-func (s *Service) takeIdle(f *Function) (i *instance, stale []*instance, err error) {
+func (s *Service) takeIdle(v *Version) (i *instance, stale []*instance, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, nil, errThrottled
 	}
-	p := s.poolOf(f.name())
+	p := s.poolOf(v)
 	for len(p.idle) > 0 && i == nil {
 		last := p.idle[len(p.idle)-1]
 		p.idle = p.idle[:len(p.idle)-1]
 		last.wakeUp()
-		if last.function.Revision == f.Revision && alive(last) {
+		if last.version.Build == v.Build && alive(last) {
 			i = last
 			p.busy[i] = struct{}{}
 		} else {
@@ -77,7 +77,7 @@ func (s *Service) takeIdle(f *Function) (i *instance, stale []*instance, err err
 	if i != nil {
 		return i, stale, nil
 	}
-	size := int64(f.MemorySize) << 20
+	size := int64(v.MemorySize) << 20
 	for !s.roomFor(size) {
 		oldest := s.oldestIdle()
 		if oldest == nil {
@@ -85,7 +85,7 @@ func (s *Service) takeIdle(f *Function) (i *instance, stale []*instance, err err
 		}
 		stale = append(stale, oldest)
 		s.environments--
-		s.memory -= int64(oldest.function.MemorySize) << 20
+		s.memory -= int64(oldest.version.MemorySize) << 20
 		oldest.uses = -1 // its room was given away already
 	}
 	s.environments++
@@ -135,11 +135,11 @@ func (i *instance) wakeUp() {
 }
 
 // unreserve gives back the room of an instance of the function.
-func (s *Service) unreserve(f *Function) {
+func (s *Service) unreserve(v *Version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.environments--
-	s.memory -= int64(f.MemorySize) << 20
+	s.memory -= int64(v.MemorySize) << 20
 }
 
 // dispose ends an instance that is in no pool any more.
@@ -148,16 +148,16 @@ func (s *Service) dispose(i *instance) {
 	i.destroy()
 	i.book.flush()
 	if i.uses >= 0 {
-		s.unreserve(i.function)
+		s.unreserve(i.version)
 	}
 }
 
-// poolOf returns the function's pool. It needs s.mu.
-func (s *Service) poolOf(n name) *pool {
-	p := s.pools[n.key()]
+// poolOf returns the version's pool. It needs s.mu.
+func (s *Service) poolOf(v *Version) *pool {
+	p := s.pools[v.key()]
 	if p == nil {
-		p = &pool{name: n, busy: map[*instance]struct{}{}}
-		s.pools[n.key()] = p
+		p = &pool{busy: map[*instance]struct{}{}}
+		s.pools[v.key()] = p
 	}
 	return p
 }
@@ -166,10 +166,10 @@ func (s *Service) poolOf(n name) *pool {
 // any more.
 func (s *Service) release(i *instance, healthy bool) {
 	s.mu.Lock()
-	p := s.poolOf(i.function.name())
+	p := s.poolOf(i.version)
 	delete(p.busy, i)
-	current, ok := s.functions.Get(p.name.key())
-	keep := healthy && !s.closed && ok && current.Revision == i.function.Revision && alive(i)
+	current, err := s.version(i.version.qualified())
+	keep := healthy && !s.closed && err == nil && current.Build == i.version.Build && alive(i)
 	if keep {
 		now := s.clock.Now()
 		i.idleSince = now
@@ -188,7 +188,7 @@ func (s *Service) release(i *instance, healthy bool) {
 // reap ends an instance that was not used since.
 func (s *Service) reap(i *instance, use int) {
 	s.mu.Lock()
-	p := s.poolOf(i.function.name())
+	p := s.poolOf(i.version)
 	found := false
 	for k, other := range p.idle {
 		if other == i && i.uses == use {
@@ -204,10 +204,10 @@ func (s *Service) reap(i *instance, use int) {
 	}
 }
 
-// renew ends the idle instances of former revisions of a function.
+// renew ends the idle instances of former builds of $LATEST.
 func (s *Service) renew(f *Function) {
 	s.mu.Lock()
-	p := s.poolOf(f.name())
+	p := s.poolOf(&f.Version)
 	stale := p.idle
 	p.idle = nil
 	for _, i := range stale {
@@ -219,12 +219,27 @@ func (s *Service) renew(f *Function) {
 	}
 }
 
-// dismiss ends the idle instances of a function that was deleted. Those that
-// are busy end when they are released.
-func (s *Service) dismiss(n name) {
+// dismissAll ends the idle instances of a function that was deleted.
+func (s *Service) dismissAll(n name) {
 	s.mu.Lock()
-	p := s.pools[n.key()]
-	delete(s.pools, n.key())
+	var keys []string
+	for key := range s.pools {
+		if strings.HasPrefix(key, n.key()+"/") {
+			keys = append(keys, key)
+		}
+	}
+	s.mu.Unlock()
+	for _, key := range keys {
+		s.dismiss(key)
+	}
+}
+
+// dismiss ends the idle instances of a version that was deleted. Those that
+// are busy end when they are released.
+func (s *Service) dismiss(key string) {
+	s.mu.Lock()
+	p := s.pools[key]
+	delete(s.pools, key)
 	s.mu.Unlock()
 	if p != nil {
 		s.work.Go(p.closeIdle)

@@ -15,8 +15,8 @@ import (
 // spec says what the instance's environment runs: the runtime's bootstrap, in
 // the folder of the function's code, with the variables that AWS sets.
 func (s *Service) spec(i *instance) (Spec, error) {
-	f := i.function
-	folder, err := s.code.folder(f.Code)
+	v := i.version
+	folder, err := s.code.folder(v.Code)
 	if err != nil {
 		return Spec{}, err
 	}
@@ -24,11 +24,11 @@ func (s *Service) spec(i *instance) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	command, err := runtimeapi.NodeCommand(s.options.Node, filepath.Join(s.options.CodeDir, "bootstrap"), int(f.MemorySize))
+	command, err := runtimeapi.NodeCommand(s.options.Node, filepath.Join(s.options.CodeDir, "bootstrap"), int(v.MemorySize))
 	if err != nil {
 		return Spec{}, err
 	}
-	spec := Spec{Command: command, Dir: folder, Memory: int64(f.MemorySize) << 20, Output: i.book.output}
+	spec := Spec{Command: command, Dir: folder, Memory: int64(v.MemorySize) << 20, Output: i.book.output}
 	for _, key := range slices.Sorted(maps.Keys(variables)) {
 		spec.Env = append(spec.Env, key+"="+variables[key])
 	}
@@ -38,33 +38,33 @@ func (s *Service) spec(i *instance) (Spec, error) {
 // environment returns the variables of the function's processes: AWS's, those
 // that lead SDKs to Naru, and its own.
 func (s *Service) environment(i *instance, folder string) (map[string]string, error) {
-	f := i.function
-	credentials, err := s.options.Assume(f.Role, f.Name)
+	v := i.version
+	credentials, err := s.options.Assume(v.Role, v.Name)
 	if err != nil {
-		return nil, fmt.Errorf("role %s: %w", f.Role, err)
+		return nil, fmt.Errorf("role %s: %w", v.Role, err)
 	}
-	own, err := s.variables(f)
+	own, err := s.variables(v)
 	if err != nil {
 		return nil, err
 	}
 	endpoint := s.options.Endpoint()
-	v := map[string]string{
+	all := map[string]string{
 		"PATH":                            "/usr/local/bin:/usr/bin:/bin",
 		"LANG":                            "en_US.UTF-8",
 		"TZ":                              ":UTC",
 		"HOME":                            os.TempDir(),
 		"TMPDIR":                          os.TempDir(),
-		"_HANDLER":                        f.Handler,
+		"_HANDLER":                        v.Handler,
 		"LAMBDA_TASK_ROOT":                folder,
 		"LAMBDA_RUNTIME_DIR":              filepath.Join(s.options.CodeDir, "bootstrap"),
 		"NODE_PATH":                       filepath.Join(s.options.CodeDir, "node_modules"),
-		"AWS_REGION":                      f.Region,
-		"AWS_DEFAULT_REGION":              f.Region,
-		"AWS_EXECUTION_ENV":               "AWS_Lambda_" + f.Runtime,
-		"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
-		"AWS_LAMBDA_FUNCTION_VERSION":     latest,
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(f.MemorySize)),
-		"AWS_LAMBDA_LOG_GROUP_NAME":       f.logGroup(),
+		"AWS_REGION":                      v.Region,
+		"AWS_DEFAULT_REGION":              v.Region,
+		"AWS_EXECUTION_ENV":               "AWS_Lambda_" + v.Runtime,
+		"AWS_LAMBDA_FUNCTION_NAME":        v.Name,
+		"AWS_LAMBDA_FUNCTION_VERSION":     v.number(),
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(v.MemorySize)),
+		"AWS_LAMBDA_LOG_GROUP_NAME":       v.logGroup(),
 		"AWS_LAMBDA_LOG_STREAM_NAME":      i.stream,
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_ACCESS_KEY_ID":               credentials.KeyID,
@@ -76,11 +76,11 @@ func (s *Service) environment(i *instance, folder string) (map[string]string, er
 		"NARU_SERVICES":                   strings.Join(s.options.Services, ","),
 	}
 	if credentials.Token == "" {
-		delete(v, "AWS_SESSION_TOKEN")
+		delete(all, "AWS_SESSION_TOKEN")
 	}
-	if logging := f.logging(); *logging.LogFormat == "JSON" {
-		v["AWS_LAMBDA_LOG_FORMAT"], v["AWS_LAMBDA_LOG_LEVEL"] = "JSON", *logging.ApplicationLogLevel
+	if logging := v.logging(); *logging.LogFormat == "JSON" {
+		all["AWS_LAMBDA_LOG_FORMAT"], all["AWS_LAMBDA_LOG_LEVEL"] = "JSON", *logging.ApplicationLogLevel
 	}
-	maps.Copy(v, own)
-	return v, nil
+	maps.Copy(all, own)
+	return all, nil
 }

@@ -32,7 +32,6 @@ var exceptions = map[string]string{
 	"lambda.*.out.*.VpcConfig.VpcId":            "Naru has no VPCs",
 	"lambda.*.out.*.RuntimeVersionConfig.Error": "there is one version of a runtime",
 	"lambda.*.out.*.TagsError":                  "tags are always there",
-	"lambda.*.out.*.DeadLetterConfig":           "not there yet",
 	"lambda.*.out.*.Layers":                     "not there yet",
 	"lambda.GetFunction.out.Concurrency":        "not there yet",
 	"lambda.DeleteFunction.out.StatusCode":      "only what deletes in the background says 202",

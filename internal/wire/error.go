@@ -17,6 +17,7 @@ type Error struct {
 	Message string
 	Status  int               // HTTP status; 0 means what the service says of Code
 	Fields  map[string]string // further members of the error's body
+	Bare    bool              // it does not say whose fault it is, whatever its form says
 	Cause   error
 }
 
@@ -122,7 +123,7 @@ func (s *Service) reply(p protocol, e *Error) reply {
 		r.status = http.StatusBadRequest // all of them, in this protocol
 	}
 	r.receiver = r.status >= 500
-	if s.ErrorType != "" && !bare {
+	if s.ErrorType != "" && !bare && !e.Bare {
 		r.fields = maps.Clone(r.fields)
 		if r.fields == nil {
 			r.fields = map[string]string{}
