@@ -265,7 +265,10 @@ type Outgoing struct {
 // that its address stands for; it is dropped, and that logged, if the address
 // stands for nothing by then. Send returns once the batch is durable.
 func (e *Engine) Send(shard int, notes []Note, messages ...Outgoing) error {
-	var ops []store.Op
+	return e.shards[shard].append(noteOps(notes), e.parcels(messages)...).Wait()
+}
+
+func noteOps(notes []Note) (ops []store.Op) {
 	for _, n := range notes {
 		if n.Value == nil {
 			ops = append(ops, store.Delete(noteKey(n.Key)))
@@ -273,9 +276,12 @@ func (e *Engine) Send(shard int, notes []Note, messages ...Outgoing) error {
 			ops = append(ops, store.Set(noteKey(n.Key), n.Value))
 		}
 	}
-	var parcels []*parcel
+	return ops
+}
+
+func (e *Engine) parcels(messages []Outgoing) (all []*parcel) {
 	for _, m := range messages {
-		parcels = append(parcels, &parcel{address: m.Address, note: m.Note, body: &body{payload: m.Payload}})
+		all = append(all, &parcel{address: m.Address, note: m.Note, body: &body{payload: m.Payload}})
 	}
-	return e.shards[shard].append(ops, parcels...).Wait()
+	return all
 }
