@@ -272,6 +272,7 @@ func (s *Service) UpdateAlias(ctx context.Context, in *UpdateAliasInput) (*Alias
 	if err != nil {
 		return nil, err
 	}
+	s.provision(n.unqualified())
 	return a.configuration(n), nil
 }
 
@@ -286,9 +287,15 @@ func (s *Service) DeleteAlias(ctx context.Context, in *DeleteAliasInput) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	return &wire.None{}, s.store.Catalog().Update(func(tx *store.Tx) error {
+	err = s.store.Catalog().Update(func(tx *store.Tx) error {
 		s.aliases.Delete(tx, aliasKey(n))
 		s.forget(tx, n)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.requota(n)
+	s.provision(n.unqualified())
+	return &wire.None{}, nil
 }

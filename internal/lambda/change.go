@@ -21,6 +21,7 @@ type configChange struct {
 	VpcConfig                                      *VpcConfig
 	Architectures                                  []string
 	DeadLetterConfig                               *DeadLetterConfig
+	Layers                                         []string
 }
 
 const maxDescription = 256
@@ -42,7 +43,7 @@ var (
 
 // apply checks a change and makes it to v, which is not in the catalog yet.
 func (s *Service) apply(v *Version, c configChange) error {
-	for _, step := range []func(*Version, configChange) error{s.applyProgram, applySizes, applyRest, s.applyEnvironment} {
+	for _, step := range []func(*Version, configChange) error{s.applyProgram, applySizes, applyRest, s.applyLayers, s.applyEnvironment} {
 		if err := step(v, c); err != nil {
 			return err
 		}
@@ -162,6 +163,29 @@ func applyDeadLetter(v *Version, c *DeadLetterConfig) error {
 		return notYet("dead-letter targets other than queues")
 	}
 	v.DeadLetter = target
+	return nil
+}
+
+// applyLayers sees to the layers. An empty list is none.
+func (s *Service) applyLayers(v *Version, c configChange) (err error) {
+	if c.Layers == nil {
+		return nil
+	}
+	if v.Layers, err = s.useLayers(v.Region, c.Layers); err != nil {
+		return err
+	}
+	return v.checkSize()
+}
+
+// checkSize refuses code that is too large together with its layers.
+func (v *Version) checkSize() error {
+	size := v.Unzipped
+	for _, l := range v.Layers {
+		size += l.Unzipped
+	}
+	if len(v.Layers) > 0 && size > maxUnzipped {
+		return invalid("Function code combined with layers exceeds the maximum allowed size of %d bytes. The actual size is %d bytes.", maxUnzipped, size)
+	}
 	return nil
 }
 

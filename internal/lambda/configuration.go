@@ -25,6 +25,7 @@ type FunctionConfiguration struct {
 	LastUpdateStatus           *string
 	LastUpdateStatusReason     *string
 	LastUpdateStatusReasonCode *string
+	Layers                     []UsedLayerDescription
 	LoggingConfig              *LoggingConfig
 	MemorySize                 int32
 	PackageType                string
@@ -57,6 +58,11 @@ type (
 	EnvironmentError struct{ ErrorCode, Message string }
 	// EphemeralStorage is the size of /tmp, in MiB.
 	EphemeralStorage struct{ Size int32 }
+	// UsedLayerDescription is a layer that a function has.
+	UsedLayerDescription struct {
+		Arn      string
+		CodeSize int64
+	}
 	// LoggingConfig says where and how a function logs.
 	LoggingConfig struct {
 		ApplicationLogLevel *string
@@ -116,6 +122,9 @@ func (s *Service) configuration(v *Version) (*FunctionConfiguration, error) {
 	}
 	if variables != nil {
 		c.Environment = &EnvironmentResponse{Variables: variables}
+	}
+	for _, l := range v.Layers {
+		c.Layers = append(c.Layers, UsedLayerDescription{l.ARN, l.CodeSize})
 	}
 	if v.DeadLetter != "" {
 		c.DeadLetterConfig = &DeadLetterConfig{&v.DeadLetter}

@@ -63,12 +63,16 @@ func (s *Service) CreateFunction(ctx context.Context, in *CreateFunctionInput) (
 	if err := in.unsupported(); err != nil {
 		return nil, err
 	}
-	f := &Function{Version: Version{Account: n.account, Region: n.region, Name: n.function}, Tags: in.Tags}
+	f := &Function{Version: Version{Account: n.account, Region: n.region, Name: n.function}, Tags: in.Tags, CodeSigning: deref(in.CodeSigningConfigArn)}
 	f.Config = Config{Timeout: 3, MemorySize: 128, Storage: 512, Architecture: "x86_64", TracingMode: "PassThrough"}
 	change := configChange{
 		Role: in.Role, Runtime: in.Runtime, Handler: in.Handler, Description: in.Description, Timeout: in.Timeout, MemorySize: in.MemorySize,
 		Environment: in.Environment, EphemeralStorage: in.EphemeralStorage, TracingConfig: in.TracingConfig, LoggingConfig: in.LoggingConfig,
 		VpcConfig: in.VpcConfig, KMSKeyArn: in.KMSKeyArn, Architectures: in.Architectures, DeadLetterConfig: in.DeadLetterConfig,
+		Layers: in.Layers,
+	}
+	if err := s.checkCodeSigning(in.CodeSigningConfigArn); err != nil {
+		return nil, err
 	}
 	if err := s.apply(&f.Version, change); err != nil {
 		return nil, err
@@ -79,8 +83,14 @@ func (s *Service) CreateFunction(ctx context.Context, in *CreateFunctionInput) (
 	if err := s.setCode(&f.Version, in.Code); err != nil {
 		return nil, err
 	}
+	if err := f.checkSize(); err != nil {
+		return nil, err
+	}
 	if _, err := s.options.Assume(f.Role, f.Name); err != nil {
 		return nil, errRole()
+	}
+	if err := s.checkDeadLetter(ctx, &f.Version); err != nil {
+		return nil, err
 	}
 	v, err := s.create(f, in.Publish)
 	if err != nil {
@@ -163,10 +173,6 @@ func (in *CreateFunctionInput) unsupported() error {
 		return notYet("functions from container images")
 	case in.PublishTo != nil:
 		return notYet("managed instances")
-	case len(in.Layers) > 0:
-		return notYet("layers")
-	case in.CodeSigningConfigArn != nil:
-		return notYet("code signing")
 	case len(in.Tags) > maxTags:
 		return tooManyTags()
 	}

@@ -22,6 +22,9 @@ type Function struct {
 	Content     uint64 // of its asynchronous events
 	LastVersion int64  // the number that was given to a version last; 0 for none
 	Tags        map[string]string
+	Reserved    *int32 // of the account's concurrency; nil for nothing
+	AllowLoops  bool   // recursive loops are not stopped
+	CodeSigning string // ARN of its code signing configuration; "" for none
 }
 
 // Version is one version of a function: what runs, and how. A published one is
@@ -55,6 +58,7 @@ type Config struct {
 	Storage       int32 // MiB of /tmp
 	Architecture  string
 	TracingMode   string
+	Layers        []UsedLayer
 	DeadLetter    string // ARN of where failed events go; "" for nowhere
 	KMSKeyArn     *string
 	LoggingConfig *LoggingConfig

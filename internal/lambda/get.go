@@ -17,6 +17,7 @@ type GetFunctionInput struct {
 type GetFunctionOutput struct {
 	Configuration *FunctionConfiguration
 	Code          *FunctionCodeLocation
+	Concurrency   *Concurrency
 	Tags          map[string]string
 }
 
@@ -37,6 +38,9 @@ func (s *Service) GetFunction(ctx context.Context, in *GetFunctionInput) (*GetFu
 		return nil, err
 	}
 	out := &GetFunctionOutput{Configuration: c, Code: &FunctionCodeLocation{"S3", wire.CallOf(ctx).Endpoint + s.codePath(v.Code)}, Tags: f.Tags}
+	if f.Reserved != nil {
+		out.Concurrency = &Concurrency{f.Reserved}
+	}
 	return out, nil
 }
 

@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -61,6 +60,9 @@ func (s *Service) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, e
 	if err := in.check(e); err != nil {
 		return nil, err
 	}
+	if err := s.checkLoop(n, e); err != nil {
+		return nil, err
+	}
 	switch kind := deref(in.InvocationType); kind {
 	case "", "RequestResponse":
 		return s.invokeNow(n, v, e, deref(in.LogType) == "Tail")
@@ -71,6 +73,17 @@ func (s *Service) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, e
 	default:
 		return nil, violation(kind, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]")
 	}
+}
+
+// checkLoop refuses an invocation of a function that has invoked itself too
+// often.
+func (s *Service) checkLoop(n name, e *event) error {
+	f, err := s.function(n)
+	if err != nil || !s.loops(f, e.Trace) {
+		return err
+	}
+	s.options.Meter.Counter("lambda_recursive_invocations_dropped", "function", n.function).Add(1)
+	return wire.Errorf("RecursiveInvocationException", "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation.")
 }
 
 // check refuses a payload that is too large or no JSON. None is {}.
@@ -114,12 +127,6 @@ func (s *Service) traceOf(ctx context.Context) string {
 	return newTrace(s.clock.Now())
 }
 
-func newTrace(now time.Time) string {
-	id := make([]byte, 20)
-	rand.Read(id)
-	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", now.Unix(), id[:12], id[12:])
-}
-
 // An event is what a function is invoked with. Its qualifier is that of the
 // name that it is invoked by, "" for none.
 type event struct {
@@ -138,11 +145,8 @@ func (s *Service) newEvent(payload []byte) *event {
 // invokeNow runs the function and returns its result.
 func (s *Service) invokeNow(n name, v *Version, e *event, tail bool) (*InvokeOutput, error) {
 	r, err := s.run(n, v, e)
-	if errors.Is(err, errThrottled) {
-		s.options.Meter.Counter("lambda_throttles", "function", v.Name).Add(1)
-		return nil, &wire.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Fields: map[string]string{"Reason": "ConcurrentInvocationLimitExceeded"}}
-	}
 	if err != nil {
+		err = s.refusal(v, err)
 		return nil, err
 	}
 	version := v.number()
@@ -156,6 +160,16 @@ func (s *Service) invokeNow(n name, v *Version, e *event, tail bool) (*InvokeOut
 		out.LogResult = &text
 	}
 	return out, nil
+}
+
+// refusal is what a caller is told who gets no result.
+func (s *Service) refusal(v *Version, err error) error {
+	var t throttled
+	if !errors.As(err, &t) {
+		return err
+	}
+	s.options.Meter.Counter("lambda_throttles", "function", v.Name).Add(1)
+	return &wire.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Fields: map[string]string{"Reason": t.reason}}
 }
 
 // A result is how an invocation went.
@@ -210,7 +224,8 @@ func (s *Service) run(n name, v *Version, e *event) (*result, error) {
 	}
 	took := s.clock.Real().Sub(start)
 	i.env.Drain()
-	r := report{id: e.RequestID, took: took, init: i.initTook, memory: v.MemorySize, peak: i.env.Peak()}
+	i.peak = i.env.Peak()
+	r := report{id: e.RequestID, took: took, init: i.initTook, memory: v.MemorySize, peak: i.peak}
 	i.initTook = 0
 	if fail != nil {
 		r.status, r.kind, payload = "error", fail.kind, fail.json(e.RequestID)
@@ -245,7 +260,7 @@ func (i *instance) invoke(n name, e *event) ([]byte, *failure) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	r, err := i.runtime.Invoke(ctx, runtimeapi.Invocation{
-		RequestID: e.RequestID, Deadline: deadline, FunctionARN: n.arn(), TraceID: e.Trace,
+		RequestID: e.RequestID, Deadline: deadline, FunctionARN: n.arn(), TraceID: passing(n, e.Trace),
 		ClientContext: e.ClientContext, Payload: e.Payload,
 	})
 	i.ended = err != nil || r.Ended

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,19 +57,40 @@ type Options struct {
 	Endpoint func() string
 	// Services are the services that functions find there, by host name prefix.
 	Services []string
-	// Concurrency bounds the environments of all functions together; 0 means
-	// 1000. Memory bounds, in bytes, the sum of their functions' MemorySize; 0
-	// means no bound.
+	// Concurrency is how many invocations an account may have at a time in a
+	// region; 0 means 1000. Memory bounds, in bytes, what all environments use
+	// together; 0 means that only their number is bounded, by Concurrency.
 	Concurrency int
 	Memory      int64
 	// Assume returns the credentials with which a function acts as its role.
 	Assume func(role, session string) (Credentials, error)
+	// Outgoing returns the message by which a function sends something to what
+	// an ARN names, if its role may. Target and payload may be empty, to learn
+	// whether it could.
+	Outgoing func(context.Context, Message) (queue.Outgoing, error)
 	// WriteLog appends lines to a log stream on behalf of a function's role.
 	WriteLog func(ctx context.Context, f Caller, group, stream string, lines []Line) error
 }
 
 // Caller names a function that acts by itself.
 type Caller struct{ Account, Region, Function, Role string }
+
+// startsTogether is how many environments that are kept ready are started at
+// the same time.
+const startsTogether = 8
+
+// A Message is what a function sends to a queue, a function or an event bus, as
+// its role.
+type Message struct {
+	From       Caller
+	Target     string // ARN
+	Payload    []byte
+	Attributes map[string]Attribute // of a message to a queue
+	Trace      string               // X-Ray trace header
+}
+
+// An Attribute is an attribute of a message: its type is String or Number.
+type Attribute struct{ Type, Value string }
 
 // Service is Lambda.
 type Service struct {
@@ -82,12 +105,25 @@ type Service struct {
 	policies  *store.Table[*Policy]
 	code      *codeCache
 
+	provisioned   *store.Table[*Provisioned]
+	eventConfigs  *store.Table[*EventConfig]
+	runtimes      *store.Table[*RuntimeManagement]
+	codeSignings  *store.Table[*CodeSigning]
+	layers        *store.Table[*Layer]
+	layerVersions *store.Table[*LayerVersion]
+	layerPolicies *store.Table[*Policy]
+
 	mu     sync.Mutex
-	pools  map[string]*pool // by version key
+	pools  map[string]*pool  // by version key
+	loads  map[string]*load  // by function key
+	active map[string]*load  // those that are not zero
+	quotas map[string]*quota // by account and region
 	closed bool
 	// environments and memory in use, of all pools
 	environments int
 	memory       int64
+
+	starting chan struct{} // holds a token for each environment that is kept ready and being started
 
 	work         sync.WaitGroup
 	asynchronous sync.WaitGroup // events that are worked off
@@ -104,7 +140,7 @@ func Open(options Options) (*Service, error) {
 	}
 	s := &Service{
 		options: options, store: options.Store, engine: options.Engine, clock: options.Clock, log: options.Log,
-		pools: map[string]*pool{},
+		pools: map[string]*pool{}, loads: map[string]*load{}, active: map[string]*load{}, quotas: map[string]*quota{}, starting: make(chan struct{}, startsTogether),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.taking, s.pause = context.WithCancel(s.ctx)
@@ -130,6 +166,13 @@ func (s *Service) openTables() (err error) {
 	open(openTable(s.store, "lambda-versions", &s.versions))
 	open(openTable(s.store, "lambda-aliases", &s.aliases))
 	open(openTable(s.store, "lambda-policies", &s.policies))
+	open(openTable(s.store, "lambda-provisioned", &s.provisioned))
+	open(openTable(s.store, "lambda-event-configs", &s.eventConfigs))
+	open(openTable(s.store, "lambda-runtimes", &s.runtimes))
+	open(openTable(s.store, "lambda-code-signings", &s.codeSignings))
+	open(openTable(s.store, "lambda-layers", &s.layers))
+	open(openTable(s.store, "lambda-layer-versions", &s.layerVersions))
+	open(openTable(s.store, "lambda-layer-policies", &s.layerPolicies))
 	return err
 }
 
@@ -142,6 +185,7 @@ func openTable[T any](s *store.Store, name string, t **store.Table[T]) (err erro
 func (s *Service) Start() {
 	for _, f := range s.functions.All("") {
 		s.startAsync(f.name())
+		s.provision(f.name())
 	}
 }
 
@@ -163,11 +207,17 @@ func (s *Service) Close() {
 	s.cancel()
 	s.mu.Lock()
 	s.closed = true
-	pools := s.pools
-	s.pools = map[string]*pool{}
+	var busy, idle []*instance
+	for _, p := range s.pools {
+		busy = slices.AppendSeq(busy, maps.Keys(p.busy))
+		idle = append(idle, p.close()...)
+	}
 	s.mu.Unlock()
-	for _, p := range pools {
-		p.close()
+	for _, i := range busy {
+		i.env.Kill() // whoever uses it releases it
+	}
+	for _, i := range idle {
+		s.dispose(i)
 	}
 	s.asynchronous.Wait()
 	s.work.Wait()
@@ -178,6 +228,13 @@ func (s *Service) sweepCode() error {
 	used := map[store.Sum]bool{}
 	for v := range s.versionsFrom("", "", true) {
 		used[v.Code] = true
+		for _, l := range v.Layers {
+			used[l.Code] = true
+		}
 	}
-	return s.store.Blobs().Sweep(func(sum store.Sum) bool { return used[sum] })
+	for _, l := range s.layerVersions.All("") {
+		used[l.Code] = true
+	}
+	keep := func(sum store.Sum) bool { return used[sum] }
+	return errors.Join(s.store.Blobs().Sweep(keep), s.code.sweep(keep))
 }

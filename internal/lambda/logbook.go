@@ -115,20 +115,20 @@ func (b *logbook) platform(text, kind string, record map[string]any) {
 	b.add(string(line))
 }
 
-func (b *logbook) initStart() {
+func (b *logbook) initStart(why kind) {
 	arn := runtimeVersionARN(b.region, b.runtime)
 	b.platform("INIT_START Runtime Version: "+b.runtime+"\tRuntime Version ARN: "+arn, "platform.initStart", map[string]any{
-		"initializationType": "on-demand", "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
+		"initializationType": why, "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
 		"functionName": b.caller.Function, "functionVersion": b.version,
 	})
 }
 
-func (b *logbook) initReport(took time.Duration, status, kind string) {
+func (b *logbook) initReport(took time.Duration, status, problem string, why kind) {
 	text := fmt.Sprintf("INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: %s", milliseconds(took), status)
-	record := map[string]any{"initializationType": "on-demand", "phase": "init", "status": status, "metrics": map[string]any{"durationMs": milliseconds(took)}}
-	if kind != "" {
-		text += "\tError Type: " + kind
-		record["errorType"] = kind
+	record := map[string]any{"initializationType": why, "phase": "init", "status": status, "metrics": map[string]any{"durationMs": milliseconds(took)}}
+	if problem != "" {
+		text += "\tError Type: " + problem
+		record["errorType"] = problem
 	}
 	b.platform(text, "platform.initReport", record)
 }

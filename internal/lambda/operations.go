@@ -17,7 +17,9 @@ func (s *Service) Service() wire.Service {
 		Errors:    errorForms,
 		Owns:      ownsPath,
 	}
-	for _, part := range [][]wire.Operation{s.functionOperations(), s.versionOperations()} {
+	for _, part := range [][]wire.Operation{
+		s.functionOperations(), s.versionOperations(), s.concurrencyOperations(), s.managementOperations(), s.codeSigningOperations(), s.layerOperations(),
+	} {
 		service.Operations = append(service.Operations, part...)
 	}
 	return service
@@ -69,6 +71,131 @@ func (s *Service) versionOperations() []wire.Operation {
 	}
 }
 
+const provisionedPath = "/2019-09-30/functions/{FunctionName}/provisioned-concurrency"
+
+func (s *Service) concurrencyOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("GetAccountSettings", s.GetAccountSettings, needsAll[GetAccountSettingsInput]("GetAccountSettings")).At("GET", "/2016-08-19/account-settings", http.StatusOK),
+		wire.Op("PutFunctionConcurrency", s.PutFunctionConcurrency, onFunction(s, "PutFunctionConcurrency", func(in *PutFunctionConcurrencyInput) string { return in.FunctionName })).
+			At("PUT", "/2017-10-31/functions/{FunctionName}/concurrency", http.StatusOK),
+		wire.Op("GetFunctionConcurrency", s.GetFunctionConcurrency, onFunction(s, "GetFunctionConcurrency", func(in *GetFunctionConcurrencyInput) string { return in.FunctionName })).
+			At("GET", "/2019-09-30/functions/{FunctionName}/concurrency", http.StatusOK),
+		wire.Op("DeleteFunctionConcurrency", s.DeleteFunctionConcurrency, onFunction(s, "DeleteFunctionConcurrency", func(in *DeleteFunctionConcurrencyInput) string { return in.FunctionName })).
+			At("DELETE", "/2017-10-31/functions/{FunctionName}/concurrency", http.StatusNoContent),
+		wire.Op("PutProvisionedConcurrencyConfig", s.PutProvisionedConcurrencyConfig, on(s, "PutProvisionedConcurrencyConfig", func(in *PutProvisionedConcurrencyConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("PUT", provisionedPath, http.StatusAccepted),
+		wire.Op("GetProvisionedConcurrencyConfig", s.GetProvisionedConcurrencyConfig, on(s, "GetProvisionedConcurrencyConfig", func(in *GetProvisionedConcurrencyConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("GET", provisionedPath, http.StatusOK),
+		wire.Op("ListProvisionedConcurrencyConfigs", s.ListProvisionedConcurrencyConfigs, onFunction(s, "ListProvisionedConcurrencyConfigs", func(in *ListProvisionedConcurrencyConfigsInput) string { return in.FunctionName })).
+			At("GET", provisionedPath+"?List=ALL", http.StatusOK),
+		wire.Op("DeleteProvisionedConcurrencyConfig", s.DeleteProvisionedConcurrencyConfig, on(s, "DeleteProvisionedConcurrencyConfig", func(in *DeleteProvisionedConcurrencyConfigInput) (string, *string) {
+			return in.FunctionName, in.Qualifier
+		})).
+			At("DELETE", provisionedPath, http.StatusNoContent),
+	}
+}
+
+const (
+	tagsPath           = "/2017-03-31/tags/{Resource}"
+	eventConfigPath    = "/2019-09-25/functions/{FunctionName}/event-invoke-config"
+	recursionPath      = "/2024-08-31/functions/{FunctionName}/recursion-config"
+	runtimePath        = "/2021-07-20/functions/{FunctionName}/runtime-management-config"
+	resourcePolicyPath = "/2026-07-09/resource-policy/{ResourceArn}"
+)
+
+func (s *Service) managementOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("TagResource", s.TagResource, onTagged(s, "TagResource", func(in *TagResourceInput) (string, map[string]string, []string) { return in.Resource, in.Tags, nil })).
+			At("POST", tagsPath, http.StatusNoContent),
+		wire.Op("UntagResource", s.UntagResource, onTagged(s, "UntagResource", func(in *UntagResourceInput) (string, map[string]string, []string) {
+			return in.Resource, nil, in.TagKeys
+		})).
+			At("DELETE", tagsPath, http.StatusNoContent),
+		wire.Op("ListTags", s.ListTags, onTagged(s, "ListTags", func(in *ListTagsInput) (string, map[string]string, []string) { return in.Resource, nil, nil })).
+			At("GET", tagsPath, http.StatusOK),
+		wire.Op("PutFunctionEventInvokeConfig", s.PutFunctionEventInvokeConfig, on(s, "PutFunctionEventInvokeConfig", func(in *PutFunctionEventInvokeConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("PUT", eventConfigPath, http.StatusOK),
+		wire.Op("UpdateFunctionEventInvokeConfig", s.UpdateFunctionEventInvokeConfig, on(s, "UpdateFunctionEventInvokeConfig", func(in *UpdateFunctionEventInvokeConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("POST", eventConfigPath, http.StatusOK),
+		wire.Op("GetFunctionEventInvokeConfig", s.GetFunctionEventInvokeConfig, on(s, "GetFunctionEventInvokeConfig", func(in *GetFunctionEventInvokeConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("GET", eventConfigPath, http.StatusOK),
+		wire.Op("ListFunctionEventInvokeConfigs", s.ListFunctionEventInvokeConfigs, onFunction(s, "ListFunctionEventInvokeConfigs", func(in *ListFunctionEventInvokeConfigsInput) string { return in.FunctionName })).
+			At("GET", eventConfigPath+"/list", http.StatusOK),
+		wire.Op("DeleteFunctionEventInvokeConfig", s.DeleteFunctionEventInvokeConfig, on(s, "DeleteFunctionEventInvokeConfig", func(in *DeleteFunctionEventInvokeConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("DELETE", eventConfigPath, http.StatusNoContent),
+		wire.Op("PutFunctionRecursionConfig", s.PutFunctionRecursionConfig, onFunction(s, "PutFunctionRecursionConfig", func(in *PutFunctionRecursionConfigInput) string { return in.FunctionName })).
+			At("PUT", recursionPath, http.StatusOK),
+		wire.Op("GetFunctionRecursionConfig", s.GetFunctionRecursionConfig, onFunction(s, "GetFunctionRecursionConfig", func(in *GetFunctionRecursionConfigInput) string { return in.FunctionName })).
+			At("GET", recursionPath, http.StatusOK),
+		wire.Op("PutRuntimeManagementConfig", s.PutRuntimeManagementConfig, on(s, "PutRuntimeManagementConfig", func(in *PutRuntimeManagementConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("PUT", runtimePath, http.StatusOK),
+		wire.Op("GetRuntimeManagementConfig", s.GetRuntimeManagementConfig, on(s, "GetRuntimeManagementConfig", func(in *GetRuntimeManagementConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("GET", runtimePath, http.StatusOK),
+		wire.Op("PutResourcePolicy", s.PutResourcePolicy, onFunction(s, "PutResourcePolicy", func(in *PutResourcePolicyInput) string { return in.ResourceArn })).
+			At("PUT", resourcePolicyPath, http.StatusOK),
+		wire.Op("GetResourcePolicy", s.GetResourcePolicy, onFunction(s, "GetResourcePolicy", func(in *GetResourcePolicyInput) string { return in.ResourceArn })).
+			At("GET", resourcePolicyPath, http.StatusOK),
+		wire.Op("DeleteResourcePolicy", s.DeleteResourcePolicy, onFunction(s, "DeleteResourcePolicy", func(in *DeleteResourcePolicyInput) string { return in.ResourceArn })).
+			At("DELETE", resourcePolicyPath, http.StatusNoContent),
+	}
+}
+
+const (
+	codeSigningsPath        = "/2020-04-22/code-signing-configs"
+	codeSigningPath         = codeSigningsPath + "/{CodeSigningConfigArn}"
+	functionCodeSigningPath = "/2020-06-30/functions/{FunctionName}/code-signing-config"
+)
+
+func (s *Service) codeSigningOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateCodeSigningConfig", s.CreateCodeSigningConfig, needsAll[CreateCodeSigningConfigInput]("CreateCodeSigningConfig")).At("POST", codeSigningsPath, http.StatusCreated),
+		wire.Op("ListCodeSigningConfigs", s.ListCodeSigningConfigs, needsAll[ListCodeSigningConfigsInput]("ListCodeSigningConfigs")).At("GET", codeSigningsPath, http.StatusOK),
+		wire.Op("GetCodeSigningConfig", s.GetCodeSigningConfig, onARN("GetCodeSigningConfig", func(in *GetCodeSigningConfigInput) string { return in.CodeSigningConfigArn })).
+			At("GET", codeSigningPath, http.StatusOK),
+		wire.Op("UpdateCodeSigningConfig", s.UpdateCodeSigningConfig, onARN("UpdateCodeSigningConfig", func(in *UpdateCodeSigningConfigInput) string { return in.CodeSigningConfigArn })).
+			At("PUT", codeSigningPath, http.StatusOK),
+		wire.Op("DeleteCodeSigningConfig", s.DeleteCodeSigningConfig, onARN("DeleteCodeSigningConfig", func(in *DeleteCodeSigningConfigInput) string { return in.CodeSigningConfigArn })).
+			At("DELETE", codeSigningPath, http.StatusNoContent),
+		wire.Op("ListFunctionsByCodeSigningConfig", s.ListFunctionsByCodeSigningConfig, onARN("ListFunctionsByCodeSigningConfig", func(in *ListFunctionsByCodeSigningConfigInput) string { return in.CodeSigningConfigArn })).
+			At("GET", codeSigningPath+"/functions", http.StatusOK),
+		wire.Op("PutFunctionCodeSigningConfig", s.PutFunctionCodeSigningConfig, onFunction(s, "PutFunctionCodeSigningConfig", func(in *PutFunctionCodeSigningConfigInput) string { return in.FunctionName })).
+			At("PUT", functionCodeSigningPath, http.StatusOK),
+		wire.Op("GetFunctionCodeSigningConfig", s.GetFunctionCodeSigningConfig, onFunction(s, "GetFunctionCodeSigningConfig", func(in *GetFunctionCodeSigningConfigInput) string { return in.FunctionName })).
+			At("GET", functionCodeSigningPath, http.StatusOK),
+		wire.Op("DeleteFunctionCodeSigningConfig", s.DeleteFunctionCodeSigningConfig, onFunction(s, "DeleteFunctionCodeSigningConfig", func(in *DeleteFunctionCodeSigningConfigInput) string { return in.FunctionName })).
+			At("DELETE", functionCodeSigningPath, http.StatusNoContent),
+	}
+}
+
+const (
+	layersPath        = "/2018-10-31/layers"
+	layerVersionsPath = layersPath + "/{LayerName}/versions"
+	layerVersionPath  = layerVersionsPath + "/{VersionNumber}"
+)
+
+func (s *Service) layerOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("PublishLayerVersion", s.PublishLayerVersion, onLayer(s, "PublishLayerVersion", func(in *PublishLayerVersionInput) (string, *int64) { return in.LayerName, nil })).
+			At("POST", layerVersionsPath, http.StatusCreated),
+		wire.Op("GetLayerVersion", s.GetLayerVersion, onLayer(s, "GetLayerVersion", func(in *GetLayerVersionInput) (string, *int64) { return in.LayerName, &in.VersionNumber })).
+			At("GET", layerVersionPath, http.StatusOK),
+		wire.Op("GetLayerVersionByArn", s.GetLayerVersionByArn, func(_ context.Context, in *GetLayerVersionByArnInput) ([]policy.Request, error) {
+			return s.layersNeed([]string{deref(in.Arn)})
+		}).At("GET", layersPath+"?find=LayerVersion", http.StatusOK),
+		wire.Op("ListLayers", s.ListLayers, needsAll[ListLayersInput]("ListLayers")).At("GET", layersPath, http.StatusOK),
+		wire.Op("ListLayerVersions", s.ListLayerVersions, onLayer(s, "ListLayerVersions", func(in *ListLayerVersionsInput) (string, *int64) { return in.LayerName, nil })).
+			At("GET", layerVersionsPath, http.StatusOK),
+		wire.Op("DeleteLayerVersion", s.DeleteLayerVersion, onLayer(s, "DeleteLayerVersion", func(in *DeleteLayerVersionInput) (string, *int64) { return in.LayerName, &in.VersionNumber })).
+			At("DELETE", layerVersionPath, http.StatusNoContent),
+		wire.Op("AddLayerVersionPermission", s.AddLayerVersionPermission, onLayer(s, "AddLayerVersionPermission", func(in *AddLayerVersionPermissionInput) (string, *int64) { return in.LayerName, &in.VersionNumber })).
+			At("POST", layerVersionPath+"/policy", http.StatusCreated),
+		wire.Op("RemoveLayerVersionPermission", s.RemoveLayerVersionPermission, onLayer(s, "RemoveLayerVersionPermission", func(in *RemoveLayerVersionPermissionInput) (string, *int64) { return in.LayerName, &in.VersionNumber })).
+			At("DELETE", layerVersionPath+"/policy/{StatementId}", http.StatusNoContent),
+		wire.Op("GetLayerVersionPolicy", s.GetLayerVersionPolicy, onLayer(s, "GetLayerVersionPolicy", func(in *GetLayerVersionPolicyInput) (string, *int64) { return in.LayerName, &in.VersionNumber })).
+			At("GET", layerVersionPath+"/policy", http.StatusOK),
+	}
+}
+
 type needs[In any] = func(context.Context, *In) ([]policy.Request, error)
 
 // on returns what an operation on a function, version or alias needs. It need
@@ -102,8 +229,7 @@ func (s *Service) needsCreate(ctx context.Context, in *CreateFunctionInput) ([]p
 	if err != nil {
 		return nil, err
 	}
-	need := policy.Request{Action: "lambda:CreateFunction", Resource: n.arn(), Account: n.account}
-	return append([]policy.Request{need}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
+	return s.needsMaking("lambda:CreateFunction", n, in.Role, in.Layers)
 }
 
 func (s *Service) needsUpdateConfiguration(ctx context.Context, in *UpdateFunctionConfigurationInput) ([]policy.Request, error) {
@@ -111,6 +237,16 @@ func (s *Service) needsUpdateConfiguration(ctx context.Context, in *UpdateFuncti
 	if err != nil {
 		return nil, err
 	}
-	need := policy.Request{Action: "lambda:UpdateFunctionConfiguration", Resource: n.arn(), Account: n.account}
-	return append([]policy.Request{need}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
+	return s.needsMaking("lambda:UpdateFunctionConfiguration", n, in.Role, in.Layers)
+}
+
+// needsMaking returns what giving a function a role and layers needs.
+func (s *Service) needsMaking(action string, n name, role *string, layers []string) ([]policy.Request, error) {
+	d, err := s.documentOf(n)
+	if err != nil {
+		return nil, err
+	}
+	all := []policy.Request{{Action: action, Resource: n.arn(), Account: n.account, Policy: d}}
+	more, err := s.layersNeed(layers)
+	return append(append(all, policy.PassRole(role, "lambda.amazonaws.com")...), more...), err
 }

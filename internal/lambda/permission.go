@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,25 +20,20 @@ import (
 // Policy is the policy of a function, version, alias or version of a layer: who
 // else may use it. A record is never changed, only replaced.
 type Policy struct {
-	Statements []json.RawMessage
-	// Text is the whole policy, where it was given as such; Statements are
-	// those that it has.
-	Text     string `json:",omitempty"`
-	Revision string // of layers, whose records have none
+	Version, ID string // "" for those that AWS gives a policy
+	Statements  []json.RawMessage
+	Revision    string // of a layer's, which has no other
 
 	parsed atomic.Pointer[policy.Document]
 }
 
 // text returns the policy as a document.
 func (p *Policy) text() string {
-	if p.Text != "" {
-		return p.Text
-	}
 	parts := make([]string, len(p.Statements))
 	for i, st := range p.Statements {
 		parts[i] = string(st)
 	}
-	return `{"Version":"2012-10-17","Id":"default","Statement":[` + strings.Join(parts, ",") + "]}"
+	return `{"Version":"` + cmp.Or(p.Version, policy.Version2012) + `","Id":"` + cmp.Or(p.ID, "default") + `","Statement":[` + strings.Join(parts, ",") + "]}"
 }
 
 // document returns the parsed policy, nil if there is none.
@@ -69,11 +65,10 @@ func (p *Policy) index(sid string) int {
 
 // with returns the policy with one statement more; p may be nil.
 func (p *Policy) with(st json.RawMessage) *Policy {
-	var all []json.RawMessage
-	if p != nil {
-		all = slices.Clone(p.Statements)
+	if p == nil {
+		p = &Policy{}
 	}
-	return &Policy{Statements: append(all, st), Revision: uuid.NewString()}
+	return p.having(append(slices.Clone(p.Statements), st))
 }
 
 // without returns the policy without one statement; nil if that was the last.
@@ -81,7 +76,12 @@ func (p *Policy) without(i int) *Policy {
 	if len(p.Statements) == 1 {
 		return nil
 	}
-	return &Policy{Statements: slices.Delete(slices.Clone(p.Statements), i, i+1), Revision: uuid.NewString()}
+	return p.having(slices.Delete(slices.Clone(p.Statements), i, i+1))
+}
+
+// having returns the policy with other statements.
+func (p *Policy) having(statements []json.RawMessage) *Policy {
+	return &Policy{Version: p.Version, ID: p.ID, Statements: statements, Revision: uuid.NewString()}
 }
 
 // check refuses a policy that makes no sense or is too long.

@@ -20,7 +20,11 @@ func (s *Service) spec(i *instance) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	variables, err := s.environment(i, folder)
+	opt, err := s.code.layers(v.Layers)
+	if err != nil {
+		return Spec{}, err
+	}
+	variables, err := s.environment(i, folder, opt)
 	if err != nil {
 		return Spec{}, err
 	}
@@ -37,7 +41,7 @@ func (s *Service) spec(i *instance) (Spec, error) {
 
 // environment returns the variables of the function's processes: AWS's, those
 // that lead SDKs to Naru, and its own.
-func (s *Service) environment(i *instance, folder string) (map[string]string, error) {
+func (s *Service) environment(i *instance, folder, opt string) (map[string]string, error) {
 	v := i.version
 	credentials, err := s.options.Assume(v.Role, v.Name)
 	if err != nil {
@@ -66,7 +70,7 @@ func (s *Service) environment(i *instance, folder string) (map[string]string, er
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(int(v.MemorySize)),
 		"AWS_LAMBDA_LOG_GROUP_NAME":       v.logGroup(),
 		"AWS_LAMBDA_LOG_STREAM_NAME":      i.stream,
-		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
+		"AWS_LAMBDA_INITIALIZATION_TYPE":  string(i.kind),
 		"AWS_ACCESS_KEY_ID":               credentials.KeyID,
 		"AWS_SECRET_ACCESS_KEY":           credentials.Secret,
 		"AWS_SESSION_TOKEN":               credentials.Token,
@@ -78,9 +82,25 @@ func (s *Service) environment(i *instance, folder string) (map[string]string, er
 	if credentials.Token == "" {
 		delete(all, "AWS_SESSION_TOKEN")
 	}
+	if opt != "" {
+		addLayers(all, v.Runtime, opt)
+	}
 	if logging := v.logging(); *logging.LogFormat == "JSON" {
 		all["AWS_LAMBDA_LOG_FORMAT"], all["AWS_LAMBDA_LOG_LEVEL"] = "JSON", *logging.ApplicationLogLevel
 	}
 	maps.Copy(all, own)
 	return all, nil
+}
+
+// addLayers has a function's programs, libraries and modules be found in the
+// folder of its layers.
+func addLayers(all map[string]string, runtime, opt string) {
+	all["NARU_OPT"] = opt
+	all["PATH"] += ":" + opt + "/bin"
+	all["LD_LIBRARY_PATH"] = opt + "/lib"
+	modules := opt + "/nodejs/node_modules:" + all["NODE_PATH"]
+	if version, ok := strings.CutSuffix(strings.TrimPrefix(runtime, "nodejs"), ".x"); ok {
+		modules = opt + "/nodejs/node" + version + "/node_modules:" + modules
+	}
+	all["NODE_PATH"] = modules
 }

@@ -56,6 +56,9 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *UpdateFunctionCode
 		if err := applyRest(&f.Version, configChange{Architectures: in.Architectures}); err != nil {
 			return err
 		}
+		if err := f.checkSize(); err != nil {
+			return err
+		}
 		if in.DryRun {
 			return dryRun
 		}
@@ -117,7 +120,7 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFun
 		return nil, err
 	}
 	like := CreateFunctionInput{
-		SnapStart: in.SnapStart, Layers: in.Layers, CapacityProviderConfig: in.CapacityProviderConfig,
+		SnapStart: in.SnapStart, CapacityProviderConfig: in.CapacityProviderConfig,
 		DurableConfig: in.DurableConfig, FileSystemConfigs: in.FileSystemConfigs, ImageConfig: in.ImageConfig,
 	}
 	if err := like.unsupported(); err != nil {
@@ -131,6 +134,9 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFun
 			return nil, errRole()
 		}
 	}
+	if err := s.checkNewDeadLetter(ctx, n, in); err != nil {
+		return nil, err
+	}
 	f, err := s.change(n, func(_ *store.Tx, f *Function) error {
 		if err := checkRevision(in.RevisionId, f.Revision); err != nil {
 			return err
@@ -140,10 +146,28 @@ func (s *Service) UpdateFunctionConfiguration(ctx context.Context, in *UpdateFun
 			Role: in.Role, Runtime: in.Runtime, Handler: in.Handler, Description: in.Description, Timeout: in.Timeout, MemorySize: in.MemorySize,
 			Environment: in.Environment, EphemeralStorage: in.EphemeralStorage, TracingConfig: in.TracingConfig, LoggingConfig: in.LoggingConfig,
 			VpcConfig: in.VpcConfig, KMSKeyArn: in.KMSKeyArn, DeadLetterConfig: in.DeadLetterConfig,
+			Layers: in.Layers,
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
 	return s.updated(f)
+}
+
+// checkNewDeadLetter refuses a queue that a function cannot send to as it will
+// be.
+func (s *Service) checkNewDeadLetter(ctx context.Context, n name, in *UpdateFunctionConfigurationInput) error {
+	f, err := s.function(n)
+	if err != nil || in.DeadLetterConfig == nil {
+		return err
+	}
+	v := f.Version
+	if in.Role != nil {
+		v.Role = *in.Role
+	}
+	if err := applyDeadLetter(&v, in.DeadLetterConfig); err != nil {
+		return err
+	}
+	return s.checkDeadLetter(ctx, &v)
 }

@@ -220,10 +220,12 @@ func (s *Service) deleteVersion(n name) error {
 		s.forget(tx, n)
 		return nil
 	})
-	if err == nil {
-		s.dismiss(versionKey(n, number))
+	if err != nil {
+		return err
 	}
-	return err
+	s.dismiss(versionKey(n, number))
+	s.requota(n)
+	return nil
 }
 
 // deleteFunction deletes a function, its versions, aliases and all else that
@@ -250,6 +252,7 @@ func (s *Service) deleteFunction(n name) error {
 		return err
 	}
 	s.dismissAll(n)
+	s.requota(n)
 	return s.engine.Drop(f.ref())
 }
 
@@ -258,7 +261,7 @@ func (s *Service) deleteFunction(n name) error {
 // row's key is name.belonging.
 func (s *Service) belongings() []func(*store.Tx, string) {
 	return []func(*store.Tx, string){
-		clearing(s.policies),
+		clearing(s.policies), clearing(s.provisioned), clearing(s.eventConfigs), clearing(s.runtimes),
 	}
 }
 

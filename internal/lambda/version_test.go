@@ -116,7 +116,9 @@ func TestCreateAndUpdateCanPublish(t *testing.T) {
 
 func TestEachVersionRunsAsItWasPublished(t *testing.T) {
 	inBubble(t, echo, func(w *world) {
-		w.create("f", func(in *CreateFunctionInput) { in.Environment = &Environment{Variables: map[string]string{"VALUE": "old"}} })
+		w.create("f", func(in *CreateFunctionInput) {
+			in.Environment = &Environment{Variables: map[string]string{"VALUE": "old"}}
+		})
 		w.publish("f")
 		w.update("f", "new")
 		for reference, want := range map[string]string{"f:1": "old", "f": "new", "f:$LATEST": "new"} {

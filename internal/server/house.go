@@ -121,7 +121,7 @@ func (h *house) openLambda(p place) (err error) {
 		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
 		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
 		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
-		Assume: h.assume, WriteLog: h.writeLog,
+		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
 	})
 	return err
 }

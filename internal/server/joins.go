@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"naru/internal/arn"
@@ -56,6 +59,52 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 		out[i] = logs.Line(l)
 	}
 	return h.logs.Write(f.Account, f.Region, group, stream, out)
+}
+
+// outgoing returns the message by which a function sends something to a queue
+// or function, if its role may.
+func (h *house) outgoing(ctx context.Context, m lambda.Message) (queue.Outgoing, error) {
+	a, err := arn.Parse(m.Target)
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	role, err := h.iam.RolePrincipal(lambdaPrincipal, m.From.Role, m.From.Function)
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	function, isFunction := strings.CutPrefix(a.Resource, "function:")
+	var needs []policy.Request
+	switch {
+	case a.Service == "lambda" && isFunction:
+		needs, err = h.lambda.InvokeNeeds(a.Account, a.Region, function)
+	case a.Service == "sqs":
+		needs, err = h.sqs.SendNeeds(a.Account, a.Region, a.Resource)
+	default:
+		err = fmt.Errorf("nothing can be sent to %s", m.Target)
+	}
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	if err := h.iam.Authorize(ctx, role, needs); err != nil {
+		return queue.Outgoing{}, err
+	}
+	if isFunction {
+		return h.lambda.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+	}
+	out := h.sqs.Outgoing(a.Account, a.Region, a.Resource, role.UserID, "", m.Payload)
+	out.Payload = withAttributes(out.Payload, m.Attributes)
+	return out, nil
+}
+
+// withAttributes adds attributes to the payload of a message to a queue that
+// has none: they are at its end, in the form that docs/KEYS.md gives.
+func withAttributes(payload []byte, attributes map[string]lambda.Attribute) []byte {
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		for _, text := range []string{name, attributes[name].Type, attributes[name].Value} {
+			payload = append(binary.AppendUvarint(payload, uint64(len(text))), text...)
+		}
+	}
+	return payload
 }
 
 const eventsPrincipal = "events.amazonaws.com"
