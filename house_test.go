@@ -124,6 +124,7 @@ var only = map[string][]string{
 	"github.com/spf13":                    {"cmd/naru"},
 	"github.com/tidwall/btree":            {"internal/store", "internal/queue"},
 	"github.com/klauspost/compress":       {"internal/seal"},
+	"github.com/fsnotify/fsnotify":        {"internal/lambda"},
 	"github.com/aws":                      {"demo"},
 	"net/http":                            {"internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "demo"},
 	"log":                                 {},

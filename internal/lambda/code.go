@@ -23,11 +23,18 @@ func (s *Service) setCode(v *Version, code *FunctionCode) (err error) {
 	switch {
 	case code.ImageUri != nil:
 		return notYet("functions from container images")
+	case deref(code.S3Bucket) == hotBucket:
+		if v.Folder, err = s.hot.folder(deref(code.S3Key)); err != nil {
+			return err
+		}
+		v.Code, v.CodeSize, v.Unzipped = store.SumOf([]byte(hotBucket+" "+v.Folder)), 0, 0
+		return nil
 	case code.S3Bucket != nil || code.S3Key != nil:
 		return errNoBucket()
 	case len(code.ZipFile) == 0:
 		return invalid("Please provide a source for function code.")
 	}
+	v.Folder = ""
 	v.Code, v.Unzipped, err = s.storeZip(code.ZipFile)
 	v.CodeSize = int64(len(code.ZipFile))
 	return err

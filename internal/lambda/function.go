@@ -41,6 +41,7 @@ type Version struct {
 
 	Config
 	Code      store.Sum // of the zip file
+	Folder    string    `json:",omitempty"` // where the code lies, if it is used there: see hot.go
 	CodeSize  int64     // bytes of the zip file
 	Unzipped  int64     // bytes of what is in it
 	Variables []byte    `json:"Environment"` // JSON, sealed

@@ -47,6 +47,10 @@ type Options struct {
 	// CodeDir is where code is unpacked: a cache that can be removed while
 	// Naru is down.
 	CodeDir string
+	// HotReload is the folder below which functions may have their code in
+	// place; "" for none. Private are folders that are never part of that.
+	HotReload string
+	Private   []string
 	// SDKDir holds node_modules with the SDKs that functions find; "" for none.
 	SDKDir string
 	// Node is the Node.js interpreter.
@@ -104,6 +108,7 @@ type Service struct {
 	aliases   *store.Table[*Alias]
 	policies  *store.Table[*Policy]
 	code      *codeCache
+	hot       *hotReload
 
 	provisioned   *store.Table[*Provisioned]
 	eventConfigs  *store.Table[*EventConfig]
@@ -149,6 +154,9 @@ func Open(options Options) (*Service, error) {
 		return nil, err
 	}
 	if s.code, err = newCodeCache(s.store.Blobs(), options.CodeDir, options.SDKDir); err != nil {
+		return nil, err
+	}
+	if s.hot, err = newHotReload(options, s.reload); err != nil {
 		return nil, err
 	}
 	if err := s.sweepCode(); err != nil {
@@ -221,6 +229,9 @@ func (s *Service) Close() {
 	}
 	s.asynchronous.Wait()
 	s.work.Wait()
+	if err := s.hot.close(); err != nil {
+		s.log.Warn("the watch on folders with code did not end well", "err", err)
+	}
 }
 
 // sweepCode removes the code that no function has any more.

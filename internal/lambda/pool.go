@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,7 +50,12 @@ func (s *Service) poolOf(v *Version) *pool {
 }
 
 // stamp tells apart what environments of a version were started with.
-func (s *Service) stamp(v *Version) string { return v.Build }
+func (s *Service) stamp(v *Version) string {
+	if v.Folder == "" {
+		return v.Build
+	}
+	return v.Build + " " + strconv.Itoa(s.hot.version(v.Folder))
+}
 
 // remove takes one out of those that are idle.
 func (p *pool) remove(k int) {

@@ -16,7 +16,7 @@ import (
 // the folder of the function's code, with the variables that AWS sets.
 func (s *Service) spec(i *instance) (Spec, error) {
 	v := i.version
-	folder, err := s.code.folder(v.Code)
+	folder, err := s.codeFolder(v)
 	if err != nil {
 		return Spec{}, err
 	}
@@ -37,6 +37,18 @@ func (s *Service) spec(i *instance) (Spec, error) {
 		spec.Env = append(spec.Env, key+"="+variables[key])
 	}
 	return spec, nil
+}
+
+// codeFolder returns the folder with the version's code.
+func (s *Service) codeFolder(v *Version) (string, error) {
+	if v.Folder == "" {
+		return s.code.folder(v.Code)
+	}
+	folder, err := s.hot.folder(v.Folder) // the operator may have thought better of it
+	if err != nil {
+		return "", err
+	}
+	return folder, s.hot.watch(folder)
 }
 
 // environment returns the variables of the function's processes: AWS's, those

@@ -50,7 +50,7 @@ func (s *Service) UpdateFunctionCode(ctx context.Context, in *UpdateFunctionCode
 		if err := checkRevision(in.RevisionId, f.Revision); err != nil {
 			return err
 		}
-		f.Code, f.CodeSize, f.Unzipped = fresh.Code, fresh.CodeSize, fresh.Unzipped
+		f.Code, f.CodeSize, f.Unzipped, f.Folder = fresh.Code, fresh.CodeSize, fresh.Unzipped, fresh.Folder
 		f.rebuild(s.clock.Now())
 		told = &f.Version
 		if err := applyRest(&f.Version, configChange{Architectures: in.Architectures}); err != nil {

@@ -120,10 +120,22 @@ func (h *house) openLambda(p place) (err error) {
 	h.lambda, err = lambda.Open(lambda.Options{
 		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
 		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
+		HotReload: p.config.HotReload, Private: private(p.config),
 		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
 		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
 	})
 	return err
+}
+
+// private are the folders that functions' code must not lie in or around.
+func private(c Config) (dirs []string) {
+	if c.Data != InMemory {
+		dirs = append(dirs, c.Data)
+	}
+	if c.MasterKey != "" {
+		dirs = append(dirs, filepath.Dir(c.MasterKey))
+	}
+	return dirs
 }
 
 func (h *house) openEvents(p place) (err error) {
