@@ -13,6 +13,7 @@ func (s *Service) Service() wire.Service {
 	service := wire.Service{
 		Name:      "lambda",
 		MaxBody:   70_167_211,
+		TooLarge:  "Request must be smaller than %d bytes for the %s operation",
 		ErrorType: "User",
 		Errors:    errorForms,
 		Owns:      ownsPath,
@@ -43,6 +44,10 @@ func (s *Service) functionOperations() []wire.Operation {
 			At("PUT", functionPath+"/configuration", http.StatusOK),
 		wire.Op("Invoke", s.Invoke, on(s, "InvokeFunction", func(in *InvokeInput) (string, *string) { return in.FunctionName, in.Qualifier })).
 			At("POST", functionPath+"/invocations", http.StatusOK),
+		wire.Op("InvokeWithResponseStream", s.InvokeWithResponseStream, on(s, "InvokeFunction", func(in *InvokeWithResponseStreamInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("POST", "/2021-11-15/functions/{FunctionName}/response-streaming-invocations", http.StatusOK),
+		wire.Op("InvokeAsync", s.InvokeAsync, onFunction(s, "InvokeAsync", func(in *InvokeAsyncInput) string { return in.FunctionName })).
+			At("POST", "/2014-11-13/functions/{FunctionName}/invoke-async", http.StatusAccepted),
 		wire.Op("AddPermission", s.AddPermission, on(s, "AddPermission", func(in *AddPermissionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
 			At("POST", functionPath+"/policy", http.StatusCreated),
 		wire.Op("RemovePermission", s.RemovePermission, on(s, "RemovePermission", func(in *RemovePermissionInput) (string, *string) { return in.FunctionName, in.Qualifier })).

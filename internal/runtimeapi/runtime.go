@@ -105,7 +105,7 @@ func (e *InitError) Error() string { return "init failed: " + e.Type }
 type Runtime struct {
 	conn   net.Conn
 	in     *bufio.Reader
-	out    []byte // buffer for what is written
+	out    []byte         // buffer for what is written
 	part   [32 << 10]byte // of a streamed response
 	number uint32         // of the last invocation
 	broken error

@@ -17,6 +17,7 @@ type Error struct {
 	Message string
 	Status  int               // HTTP status; 0 means what the service says of Code
 	Fields  map[string]string // further members of the error's body
+	Header  map[string]string // further headers of the reply
 	Bare    bool              // it does not say whose fault it is, whatever its form says
 	Cause   error
 }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -218,7 +219,11 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 	if err := c.SetReadDeadline(x.front.Clock().Add(bodyTime)); err == nil { // not every writer can
 		defer c.SetReadDeadline(time.Time{})
 	}
-	return readBody(x.r, limit)
+	body, err := readBody(x.r, limit)
+	if e := (*Error)(nil); x.op != nil && x.service.TooLarge != "" && errors.As(err, &e) && e.Code == CodeTooLarge {
+		e.Message = fmt.Sprintf(x.service.TooLarge, limit, x.op.Name)
+	}
+	return body, err
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {

@@ -18,6 +18,7 @@ type Service struct {
 	Query     Query
 	Lower     bool   // members are named with a lower-case first letter
 	MaxBody   int64  // bytes of a request's body; 0 means 1 MiB
+	TooLarge  string // says so of a larger one, given the limit and the operation; "" for the usual words
 	ErrorType string // what errors say of whose fault they are, if they do: Lambda's "User"
 	Errors    map[string]ErrorForm
 	// Owns reports whether a request that names no service is meant for this
