@@ -62,7 +62,7 @@ func sources(t *testing.T) (all []source) {
 // draws it.
 var imports = map[string][]string{
 	"cmd/naru":                           {"server", "sandbox", "sdk"},
-	"internal/server":                    {"arn", "clock", "console", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sqs", "store", "wire"},
+	"internal/server":                    {"arn", "clock", "console", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sigv4", "sqs", "store", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},

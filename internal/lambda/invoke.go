@@ -196,11 +196,12 @@ func (s *Service) refusal(v *Version, err error) error {
 
 // A result is how an invocation went.
 type result struct {
-	payload  []byte
-	failed   bool   // the function failed: the payload says how
-	kind     string // of the error
-	streamed bool   // the response was streamed
-	tail     []byte // of its log
+	payload     []byte
+	failed      bool   // the function failed: the payload says how
+	kind        string // of the error
+	streamed    bool   // the response was streamed, with a content type
+	contentType string
+	tail        []byte // of its log
 }
 
 // A failure is an error of a function that its runtime could not tell, or told
@@ -289,7 +290,7 @@ func (i *instance) invoke(n name, e *event, out *result) *failure {
 		ClientContext: e.ClientContext, Payload: e.Payload, Stream: e.stream,
 	})
 	i.ended = err != nil || r.Ended
-	out.streamed = r.Streamed
+	out.streamed, out.contentType = r.Streamed, r.ContentType
 	switch {
 	case err != nil && ctx.Err() != nil:
 		i.destroy()

@@ -59,6 +59,12 @@ type Options struct {
 	StrictRuntimes bool
 	// Endpoint is where functions reach Naru: a URL.
 	Endpoint func() string
+	// URL is the endpoint's URL, and PublicURL what clients reach it by, if by
+	// another name.
+	URL       func() string
+	PublicURL string
+	// Admit guards the URLs of functions.
+	Admit Admitter
 	// Services are the services that functions find there, by host name prefix.
 	Services []string
 	// Concurrency is how many invocations an account may have at a time in a
@@ -113,6 +119,8 @@ type Service struct {
 	provisioned   *store.Table[*Provisioned]
 	eventConfigs  *store.Table[*EventConfig]
 	runtimes      *store.Table[*RuntimeManagement]
+	urls          *store.Table[*URL]
+	urlIDs        *store.Table[string] // to the keys of urls
 	codeSignings  *store.Table[*CodeSigning]
 	layers        *store.Table[*Layer]
 	layerVersions *store.Table[*LayerVersion]
@@ -177,6 +185,8 @@ func (s *Service) openTables() (err error) {
 	open(openTable(s.store, "lambda-provisioned", &s.provisioned))
 	open(openTable(s.store, "lambda-event-configs", &s.eventConfigs))
 	open(openTable(s.store, "lambda-runtimes", &s.runtimes))
+	open(openTable(s.store, "lambda-urls", &s.urls))
+	open(openTable(s.store, "lambda-url-ids", &s.urlIDs))
 	open(openTable(s.store, "lambda-code-signings", &s.codeSignings))
 	open(openTable(s.store, "lambda-layers", &s.layers))
 	open(openTable(s.store, "lambda-layer-versions", &s.layerVersions))

@@ -19,7 +19,7 @@ func (s *Service) Service() wire.Service {
 		Owns:      ownsPath,
 	}
 	for _, part := range [][]wire.Operation{
-		s.functionOperations(), s.versionOperations(), s.concurrencyOperations(), s.managementOperations(), s.codeSigningOperations(), s.layerOperations(),
+		s.functionOperations(), s.versionOperations(), s.concurrencyOperations(), s.managementOperations(), s.urlOperations(), s.codeSigningOperations(), s.layerOperations(),
 	} {
 		service.Operations = append(service.Operations, part...)
 	}
@@ -142,6 +142,23 @@ func (s *Service) managementOperations() []wire.Operation {
 			At("GET", resourcePolicyPath, http.StatusOK),
 		wire.Op("DeleteResourcePolicy", s.DeleteResourcePolicy, onFunction(s, "DeleteResourcePolicy", func(in *DeleteResourcePolicyInput) string { return in.ResourceArn })).
 			At("DELETE", resourcePolicyPath, http.StatusNoContent),
+	}
+}
+
+const urlPath = "/2021-10-31/functions/{FunctionName}/url"
+
+func (s *Service) urlOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateFunctionUrlConfig", s.CreateFunctionUrlConfig, on(s, "CreateFunctionUrlConfig", func(in *CreateFunctionUrlConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("POST", urlPath, http.StatusCreated),
+		wire.Op("GetFunctionUrlConfig", s.GetFunctionUrlConfig, on(s, "GetFunctionUrlConfig", func(in *GetFunctionUrlConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("GET", urlPath, http.StatusOK),
+		wire.Op("UpdateFunctionUrlConfig", s.UpdateFunctionUrlConfig, on(s, "UpdateFunctionUrlConfig", func(in *UpdateFunctionUrlConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("PUT", urlPath, http.StatusOK),
+		wire.Op("DeleteFunctionUrlConfig", s.DeleteFunctionUrlConfig, on(s, "DeleteFunctionUrlConfig", func(in *DeleteFunctionUrlConfigInput) (string, *string) { return in.FunctionName, in.Qualifier })).
+			At("DELETE", urlPath, http.StatusNoContent),
+		wire.Op("ListFunctionUrlConfigs", s.ListFunctionUrlConfigs, onFunction(s, "ListFunctionUrlConfigs", func(in *ListFunctionUrlConfigsInput) string { return in.FunctionName })).
+			At("GET", urlPath+"s", http.StatusOK),
 	}
 }
 

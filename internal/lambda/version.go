@@ -261,7 +261,7 @@ func (s *Service) deleteFunction(n name) error {
 // row's key is name.belonging.
 func (s *Service) belongings() []func(*store.Tx, string) {
 	return []func(*store.Tx, string){
-		clearing(s.policies), clearing(s.provisioned), clearing(s.eventConfigs), clearing(s.runtimes),
+		clearing(s.policies), clearing(s.provisioned), clearing(s.eventConfigs), clearing(s.runtimes), s.clearURLs,
 	}
 }
 

@@ -122,6 +122,7 @@ func (h *house) openLambda(p place) (err error) {
 		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
 		HotReload: p.config.HotReload, Private: private(p.config),
 		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
+		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
 		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
 	})
 	return err
@@ -191,6 +192,17 @@ func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.leave()
 	h.front.ServeHTTP(w, r)
+}
+
+// serveURL answers a request to the URL of a function.
+func (h *house) serveURL(w http.ResponseWriter, r *http.Request, id string) {
+	if !h.enter() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "Naru is stopping.", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave()
+	h.lambda.ServeURL(w, r, id)
 }
 
 // close stops everything and closes the store. What is under way may end by

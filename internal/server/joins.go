@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -15,7 +16,9 @@ import (
 	"naru/internal/logs"
 	"naru/internal/policy"
 	"naru/internal/queue"
+	"naru/internal/sigv4"
 	"naru/internal/sqs"
+	"naru/internal/wire"
 )
 
 // The joins between services. Each passes the gate that requests from outside
@@ -105,6 +108,26 @@ func withAttributes(payload []byte, attributes map[string]lambda.Attribute) []by
 		}
 	}
 	return payload
+}
+
+// admit lets in who may use the URL of a function: one that must be signed for,
+// or that its policy lets everybody use. In open mode an unsigned request is the
+// account's root, as everywhere.
+func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, string, error) {
+	var caller policy.Principal
+	signature, err := sigv4.Parse(v.Request)
+	switch {
+	case v.Signed && err != nil:
+		return caller, "", &wire.Error{Code: wire.CodeUnsigned, Message: "Forbidden", Cause: err}
+	case v.Signed:
+		if caller, _, err = h.iam.Authenticate(v.Request, signature, func() [sha256.Size]byte { return sha256.Sum256(v.Body) }); err != nil {
+			return caller, "", err
+		}
+		return caller, signature.KeyID, h.iam.Authorize(ctx, caller, v.Needs)
+	case iam.Mode(h.config.Auth) == iam.ModeOpen:
+		caller = policy.Principal{Kind: policy.Root, Account: v.Account, ARN: "arn:aws:iam::" + v.Account + ":root", UserID: v.Account}
+	}
+	return caller, "", h.iam.Authorize(ctx, caller, v.Needs)
 }
 
 const eventsPrincipal = "events.amazonaws.com"
