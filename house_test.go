@@ -63,7 +63,7 @@ func sources(t *testing.T) (all []source) {
 var imports = map[string][]string{
 	"cmd/naru":                           {"bench", "server", "sandbox", "sdk"},
 	"internal/bench":                     {"meter", "sigv4"},
-	"internal/server":                    {"arn", "clock", "console", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sqs", "store", "wire"},
+	"internal/server":                    {"arn", "clock", "console", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sigv4", "sqs", "store", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},
@@ -125,6 +125,7 @@ var only = map[string][]string{
 	"github.com/spf13":                    {"cmd/naru"},
 	"github.com/tidwall/btree":            {"internal/store", "internal/queue"},
 	"github.com/klauspost/compress":       {"internal/seal"},
+	"github.com/fsnotify/fsnotify":        {"internal/lambda"},
 	"github.com/aws":                      {"demo"},
 	"net/http":                            {"internal/bench", "internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "demo"},
 	"log":                                 {},

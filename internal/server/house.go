@@ -128,10 +128,23 @@ func (h *house) openLambda(p place) (err error) {
 	h.lambda, err = lambda.Open(lambda.Options{
 		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
 		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
+		HotReload: p.config.HotReload, Private: private(p.config),
 		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
-		Assume: h.assume, WriteLog: h.writeLog,
+		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
+		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
 	})
 	return err
+}
+
+// private are the folders that functions' code must not lie in or around.
+func private(c Config) (dirs []string) {
+	if c.Data != InMemory {
+		dirs = append(dirs, c.Data)
+	}
+	if c.MasterKey != "" {
+		dirs = append(dirs, filepath.Dir(c.MasterKey))
+	}
+	return dirs
 }
 
 func (h *house) openEvents(p place) (err error) {
@@ -187,6 +200,17 @@ func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.leave()
 	h.front.ServeHTTP(w, r)
+}
+
+// serveURL answers a request to the URL of a function.
+func (h *house) serveURL(w http.ResponseWriter, r *http.Request, id string) {
+	if !h.enter() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "Naru is stopping.", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave()
+	h.lambda.ServeURL(w, r, id)
 }
 
 // close stops everything and closes the store. What is under way may end by
