@@ -84,6 +84,7 @@ var imports = map[string][]string{
 	"internal/seal":                      {},
 	"internal/sigv4":                     {},
 	"internal/arn":                       {},
+	"internal/pattern":                   {},
 	"internal/policy":                    {},
 	"internal/schedule":                  {},
 	"demo":                               {},
