@@ -258,6 +258,9 @@ type Outgoing struct {
 	Address string
 	Payload []byte
 	Note    []byte
+	// Track, if not "", is a name under which Underway knows the message. No
+	// other message has it.
+	Track string
 }
 
 // Send writes notes and sends messages, in one batch: after a crash either all
@@ -265,7 +268,10 @@ type Outgoing struct {
 // that its address stands for; it is dropped, and that logged, if the address
 // stands for nothing by then. Send returns once the batch is durable.
 func (e *Engine) Send(shard int, notes []Note, messages ...Outgoing) error {
-	var ops []store.Op
+	return e.shards[shard].append(noteOps(notes), e.parcels(messages)...).Wait()
+}
+
+func noteOps(notes []Note) (ops []store.Op) {
 	for _, n := range notes {
 		if n.Value == nil {
 			ops = append(ops, store.Delete(noteKey(n.Key)))
@@ -273,9 +279,12 @@ func (e *Engine) Send(shard int, notes []Note, messages ...Outgoing) error {
 			ops = append(ops, store.Set(noteKey(n.Key), n.Value))
 		}
 	}
-	var parcels []*parcel
+	return ops
+}
+
+func (e *Engine) parcels(messages []Outgoing) (all []*parcel) {
 	for _, m := range messages {
-		parcels = append(parcels, &parcel{address: m.Address, note: m.Note, body: &body{payload: m.Payload}})
+		all = append(all, &parcel{address: m.Address, note: m.Note, body: &body{payload: m.Payload}, track: m.Track})
 	}
-	return e.shards[shard].append(ops, parcels...).Wait()
+	return all
 }

@@ -74,6 +74,7 @@ func (q *Queue) accept(source int, number uint64, p *parcel, b *body) error {
 	}
 	m.sent = max(m.sent, q.meta.reaped.Sent)
 	ops := append(q.put(m, b), store.SetLatest(appliedKey(source), numberValue(number)))
+	ops = append(ops, q.track(p, m)...)
 	position := q.commit(ops, []*message{m})
 	q.serve()
 	q.mu.Unlock()

@@ -501,7 +501,7 @@ func TestADiscardSurvivesAPowerCut(t *testing.T) {
 func TestSendIsOneBatchAndArrivesOnce(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.queue("q", Config{})
-		if err := w.engine.Send(5, []Note{{"fired", []byte("1")}}, Outgoing{"q", []byte("a"), []byte("n")}, Outgoing{Address: "nowhere"}); err != nil {
+		if err := w.engine.Send(5, []Note{{"fired", []byte("1")}}, Outgoing{Address: "q", Payload: []byte("a"), Note: []byte("n")}, Outgoing{Address: "nowhere"}); err != nil {
 			t.Fatal(err)
 		}
 		w.powerCut(0, nil)

@@ -157,6 +157,7 @@ type parcel struct {
 	body    *body
 	content uint64 // with body nil: the content that it comes from
 	seq     uint64
+	track   string // as in Outgoing
 }
 
 func (p *parcel) encode() []byte {
@@ -169,6 +170,7 @@ func (p *parcel) encode() []byte {
 	b = binary.AppendUvarint(b, uint64(p.count))
 	b = binary.AppendUvarint(b, p.content)
 	b = binary.AppendUvarint(b, p.seq)
+	b = appendString(b, p.track)
 	if p.body == nil {
 		return append(b, 0)
 	}
@@ -186,6 +188,7 @@ func parseParcel(text []byte) (*parcel, error) {
 		count:   uint32(r.uvarint()),
 		content: r.uvarint(),
 		seq:     r.uvarint(),
+		track:   r.string(),
 	}
 	if r.byte() == 1 && r.err == nil {
 		p.body, r.err = parseBody(r.remainder())

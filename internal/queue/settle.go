@@ -40,6 +40,24 @@ func (q *Queue) Ack(handles ...Handle) error {
 	return position.Wait()
 }
 
+// Forward deletes the message that h names, writes notes and sends messages, in
+// one batch: see Engine.Send. It returns ErrNoMessage, and does nothing of it,
+// if the message does not exist or h is not of its newest lease.
+func (q *Queue) Forward(h Handle, notes []Note, messages ...Outgoing) error {
+	if err := q.lockFor([]Handle{h}); err != nil {
+		return err
+	}
+	m := q.message(h)
+	if m == nil || m.nonce != h.Nonce {
+		q.mu.Unlock()
+		return ErrNoMessage
+	}
+	position := q.commit(append(q.drop(m), noteOps(notes)...), nil, q.engine.parcels(messages)...)
+	q.serve()
+	q.mu.Unlock()
+	return position.Wait()
+}
+
 // message returns the message that h names, after lockFor; nil if it does not
 // exist.
 func (q *Queue) message(h Handle) *message {
