@@ -68,6 +68,8 @@ var imports = map[string][]string{
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},
 	"internal/lambda":                    {"arn", "clock", "meter", "policy", "queue", "runtimeapi", "store", "wire"},
 	"internal/events":                    {"arn", "clock", "meter", "policy", "queue", "schedule", "store", "wire"},
+	"internal/delivery":                  {"clock", "meter", "queue", "store", "wire"},
+	"internal/firing":                    {"clock", "delivery", "queue"},
 	"internal/logs":                      {"arn", "clock", "policy", "store", "wire"},
 	"internal/metrics":                   {"meter"},
 	"internal/iam":                       {"arn", "clock", "policy", "sigv4", "store", "wire"},
