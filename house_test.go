@@ -62,12 +62,12 @@ func sources(t *testing.T) (all []source) {
 // draws it.
 var imports = map[string][]string{
 	"cmd/naru":                           {"server", "sandbox", "sdk"},
-	"internal/server":                    {"arn", "clock", "console", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sqs", "store", "wire"},
+	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sqs", "store", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},
 	"internal/lambda":                    {"arn", "clock", "meter", "policy", "queue", "runtimeapi", "store", "wire"},
-	"internal/events":                    {"arn", "clock", "meter", "policy", "queue", "schedule", "store", "wire"},
+	"internal/events":                    {"arn", "clock", "delivery", "firing", "meter", "pattern", "policy", "queue", "schedule", "store", "wire"},
 	"internal/delivery":                  {"clock", "meter", "queue", "store", "wire"},
 	"internal/firing":                    {"clock", "delivery", "queue"},
 	"internal/logs":                      {"arn", "clock", "policy", "store", "wire"},

@@ -13,13 +13,14 @@ import (
 
 // attempts is what the engine's note says of a delivery.
 type attempts struct {
-	Failed int `json:"f,omitempty"` // how often it failed
+	Failed  int  `json:"f,omitempty"` // how often it failed
+	Delayed bool `json:"d,omitempty"`
 }
 
 func (a attempts) note() []byte {
 	text, err := json.Marshal(a)
 	if err != nil {
-		panic(err) // a struct of a number
+		panic(err) // a struct of scalars
 	}
 	return text
 }
@@ -49,10 +50,15 @@ func (p *Post) handle(m *queue.Delivery) error {
 			return p.settled(err)
 		}
 	}
+	d.Delayed = a.Delayed
 	messages, err := p.options.Deliver(p.ctx, d)
+	var later *Later
 	switch {
 	case p.ctx.Err() != nil:
 		return p.ctx.Err() // the next start takes it up again
+	case errors.As(err, &later) && !a.Delayed:
+		a.Delayed = true
+		return p.settled(p.queue.Release(m.Handle, later.Wait, a.note(), false))
 	case err != nil:
 		return p.settled(p.fail(m, d, a, failureOf(err)))
 	}

@@ -102,10 +102,13 @@ func (p *Post) Start() {
 // Interrupt takes up no further deliveries. Those that are being made go on.
 func (p *Post) Interrupt() { p.stopTaking() }
 
-// Close stops everything. What was not delivered is delivered after the next
-// start.
+// Abort gives up the deliveries that are being made. They are made after the
+// next start.
+func (p *Post) Abort() { p.stopAll() }
+
+// Close stops everything.
 func (p *Post) Close() {
-	p.stopAll()
+	p.Abort()
 	p.work.Wait()
 }
 

@@ -109,11 +109,13 @@ func (t *Timetable) lastFiring(key string) (time.Time, error) {
 func (t *Timetable) Remove(key string) error {
 	t.mu.Lock()
 	s := t.slots[key]
-	firing := s != nil && s.firing
-	if s != nil {
-		s.entry = nil
-		s.stop()
+	if s == nil {
+		t.mu.Unlock()
+		return nil
 	}
+	s.entry = nil
+	s.stop()
+	firing := s.firing
 	if !firing {
 		delete(t.slots, key)
 	}

@@ -388,3 +388,22 @@ func TestSpread(t *testing.T) {
 		t.Errorf("the quarters of the window have %s", strings.Trim(fmt.Sprint(quarters), "[]"))
 	}
 }
+
+func TestOptions(t *testing.T) {
+	o, err := ParseOptions(map[string]string{"naru:catch-up": "36h", "naru:jitter": "90s", "naru:overlap": "queue-one", "team": "x"})
+	if want := (Options{36 * time.Hour, 90 * time.Second, delivery.OverlapQueueOne}); err != nil || o != want {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if o, err = ParseOptions(map[string]string{"naru:overlap": "allow"}); err != nil || o != (Options{}) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	for key, values := range map[string][]string{
+		"naru:catch-up": {"", "1", "-1h", "169h", "0s"}, "naru:jitter": {"x", "25h"}, "naru:overlap": {"", "never"}, "naru:other": {"x"},
+	} {
+		for _, value := range values {
+			if o, err := ParseOptions(map[string]string{key: value}); err == nil || o != (Options{}) {
+				t.Errorf("%s %q: %+v, %v", key, value, o, err)
+			}
+		}
+	}
+}

@@ -2,12 +2,9 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
-	"naru/internal/arn"
-	"naru/internal/events"
-	"naru/internal/iam"
+	"naru/internal/delivery"
 	"naru/internal/lambda"
 	"naru/internal/logs"
 	"naru/internal/policy"
@@ -25,6 +22,8 @@ func (h *house) resolve(address string) (queue.Ref, bool) {
 		return h.sqs.Resolve(address)
 	case strings.HasPrefix(address, lambda.AddressPrefix):
 		return h.lambda.Resolve(address)
+	case strings.HasPrefix(address, delivery.AddressPrefix):
+		return h.post.Resolve(address)
 	}
 	return queue.Ref{}, false
 }
@@ -56,38 +55,4 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 		out[i] = logs.Line(l)
 	}
 	return h.logs.Write(f.Account, f.Region, group, stream, out)
-}
-
-const eventsPrincipal = "events.amazonaws.com"
-
-// address returns the message that brings a rule's event to its target, if the
-// target is there and its policy lets the rule use it.
-func (h *house) address(ctx context.Context, d events.Delivery) (queue.Outgoing, error) {
-	a, err := arn.Parse(d.Target)
-	if err != nil {
-		return queue.Outgoing{}, err
-	}
-	function, isFunction := strings.CutPrefix(a.Resource, "function:")
-	var needs []policy.Request
-	switch {
-	case a.Service == "lambda" && isFunction:
-		needs, err = h.lambda.InvokeNeeds(a.Account, a.Region, function)
-	case a.Service == "sqs":
-		needs, err = h.sqs.SendNeeds(a.Account, a.Region, a.Resource)
-	default:
-		err = fmt.Errorf("nothing can be delivered to %s", d.Target)
-	}
-	if err != nil {
-		return queue.Outgoing{}, err
-	}
-	for i := range needs {
-		needs[i].Context = policy.Context{"aws:SourceArn": {d.RuleARN}, "aws:SourceAccount": {d.Account}}
-	}
-	if err := h.iam.Authorize(ctx, iam.ServicePrincipal(eventsPrincipal, d.Account), needs); err != nil {
-		return queue.Outgoing{}, err
-	}
-	if isFunction {
-		return h.lambda.Outgoing(a.Account, a.Region, function, d.Payload)
-	}
-	return h.sqs.Outgoing(a.Account, a.Region, a.Resource, eventsPrincipal, d.GroupID, d.Payload), nil
 }
