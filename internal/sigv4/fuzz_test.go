@@ -31,7 +31,7 @@ func FuzzParse(f *testing.F) {
 		var refusal *Error
 		if err == nil {
 			checkSignature(t, s)
-			err = s.Verify(r, sha256.Sum256(nil), DeriveKey(testSecret, s.Scope), s.Time)
+			err = s.Verify(r, Payload{Sum: sha256.Sum256(nil)}, DeriveKey(testSecret, s.Scope), s.Time)
 		}
 		if !errors.As(err, &refusal) {
 			t.Fatalf("got %v, want an *Error", err)

@@ -45,6 +45,7 @@ type Operation struct {
 	method, path string // of REST
 	status       int    // of success
 	atRoot       bool   // see AtRoot
+	anonymous    bool   // see Anonymous
 
 	in, out *shape
 	newIn   func() reflect.Value
@@ -52,6 +53,7 @@ type Operation struct {
 	needs   func(context.Context, any) ([]policy.Request, error)
 
 	inType, outType reflect.Type
+	tags            tagger
 }
 
 // None is the output of an operation that has none: an empty reply.
@@ -66,6 +68,7 @@ func Op[In, Out any](name string, call func(context.Context, *In) (*Out, error),
 		status:  http.StatusOK,
 		inType:  reflect.TypeFor[In](),
 		outType: reflect.TypeFor[Out](),
+		tags:    taggerOf(reflect.TypeFor[In]()),
 		newIn:   func() reflect.Value { return reflect.ValueOf(new(In)) },
 		call:    func(ctx context.Context, in any) (any, error) { return call(ctx, in.(*In)) },
 		needs: func(ctx context.Context, in any) ([]policy.Request, error) {
@@ -86,6 +89,23 @@ func (o Operation) At(method, path string, status int) Operation {
 func (o Operation) AtRoot() Operation {
 	o.atRoot = true
 	return o
+}
+
+// Anonymous makes the operation one that is called without a signature: its
+// input has its own proof of who asks. The caller then is nobody.
+func (o Operation) Anonymous() Operation {
+	o.anonymous = true
+	return o
+}
+
+// Needs returns what the operation's caller must be allowed to do, given a
+// pointer to the input.
+func (o Operation) Needs(ctx context.Context, in any) ([]policy.Request, error) {
+	requests, err := o.needs(ctx, in)
+	if err == nil {
+		o.tags.add(requests, in)
+	}
+	return requests, err
 }
 
 // WithCall returns the operation with another function in its place, which
