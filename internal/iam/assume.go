@@ -109,13 +109,17 @@ func (s *Service) AssumeRole(ctx context.Context, in *AssumeRoleInput) (*AssumeR
 		return nil, err
 	}
 	out := &AssumeRoleOutput{
-		Credentials: s.begin(begun, lasting).shape(), AssumedRoleUser: &AssumedRoleUser{r.ID + ":" + begun.Name, sessionARN(r, begun.Name)},
-		PackedPolicySize: begun.packed(),
+		Credentials: s.begin(begun, lasting).shape(), AssumedRoleUser: begun.user(r), PackedPolicySize: begun.packed(),
 	}
 	if begun.SourceIdentity != "" {
 		out.SourceIdentity = &begun.SourceIdentity
 	}
 	return out, nil
+}
+
+// user names the session, which is one of r.
+func (of *session) user(r *Role) *AssumedRoleUser {
+	return &AssumedRoleUser{r.ID + ":" + of.Name, sessionARN(r, of.Name)}
 }
 
 // A sessionStart is what is asked of a new session of a role.

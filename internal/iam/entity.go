@@ -223,6 +223,12 @@ func needsOn(ctx context.Context, resource string) []policy.Request {
 	return []policy.Request{{Action: c.Service + ":" + c.Operation, Resource: resource}}
 }
 
+// onARN returns what an operation needs whose input has the ARN that it is
+// about.
+func onARN[In any](text func(*In) string) func(context.Context, *In) ([]policy.Request, error) {
+	return func(ctx context.Context, in *In) ([]policy.Request, error) { return needsOn(ctx, text(in)), nil }
+}
+
 // onAny returns what an operation without a resource needs.
 func onAny[In any](ctx context.Context, _ *In) ([]policy.Request, error) {
 	return needsOn(ctx, "*"), nil

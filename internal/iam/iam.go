@@ -47,6 +47,8 @@ type Options struct {
 	Region  string // likewise
 	// Root is the key pair of the account's root user; needed in ModeEnforce.
 	Root KeyPair
+	// Providers are whose web identities AssumeRoleWithWebIdentity takes.
+	Providers []Provider
 	// TagsOf returns the tags of a resource of another service, for conditions
 	// on aws:ResourceTag. It may be nil.
 	TagsOf func(arn.ARN) map[string]string

@@ -112,11 +112,6 @@ func (s *Service) changePolicy(ctx context.Context, policyARN string, change fun
 	return s.policies.change(ctx, p.Name, change)
 }
 
-// onPolicy returns what an operation on a managed policy needs.
-func onPolicy[In any](policyARN func(*In) string) func(context.Context, *In) ([]policy.Request, error) {
-	return func(ctx context.Context, in *In) ([]policy.Request, error) { return needsOn(ctx, policyARN(in)), nil }
-}
-
 // PolicyShape is a managed policy in replies.
 type PolicyShape struct {
 	PolicyName                    string

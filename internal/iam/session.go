@@ -57,7 +57,7 @@ func (s *Service) rolePrincipal(r *Role, name string) (policy.Principal, error) 
 // narrow gives a principal what its session was begun with: policies that limit
 // it, and tags that override those of its role.
 func (s *Service) narrow(p *policy.Principal, of *session) error {
-	p.SourceIdentity, p.Transitive = of.SourceIdentity, of.Transitive
+	p.SourceIdentity, p.Transitive, p.Provider = of.SourceIdentity, of.Transitive, of.Provider
 	if of.Policy != "" {
 		d, err := s.document(of.Policy)
 		if err != nil {

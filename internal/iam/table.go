@@ -126,18 +126,18 @@ func (s *Service) groupOperations() []wire.Operation {
 func (s *Service) policyOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreatePolicy", s.CreatePolicy, onNew(&s.policies, func(in *CreatePolicyInput) (string, *string) { return in.PolicyName, in.Path })),
-		wire.Op("GetPolicy", s.GetPolicy, onPolicy(func(in *GetPolicyInput) string { return in.PolicyArn })),
+		wire.Op("GetPolicy", s.GetPolicy, onARN(func(in *GetPolicyInput) string { return in.PolicyArn })),
 		wire.Op("ListPolicies", s.ListPolicies, onAny),
-		wire.Op("DeletePolicy", s.DeletePolicy, onPolicy(func(in *DeletePolicyInput) string { return in.PolicyArn })),
-		wire.Op("CreatePolicyVersion", s.CreatePolicyVersion, onPolicy(func(in *CreatePolicyVersionInput) string { return in.PolicyArn })),
-		wire.Op("GetPolicyVersion", s.GetPolicyVersion, onPolicy(func(in *GetPolicyVersionInput) string { return in.PolicyArn })),
-		wire.Op("ListPolicyVersions", s.ListPolicyVersions, onPolicy(func(in *ListPolicyVersionsInput) string { return in.PolicyArn })),
-		wire.Op("SetDefaultPolicyVersion", s.SetDefaultPolicyVersion, onPolicy(func(in *SetDefaultPolicyVersionInput) string { return in.PolicyArn })),
-		wire.Op("DeletePolicyVersion", s.DeletePolicyVersion, onPolicy(func(in *DeletePolicyVersionInput) string { return in.PolicyArn })),
-		wire.Op("ListEntitiesForPolicy", s.ListEntitiesForPolicy, onPolicy(func(in *ListEntitiesForPolicyInput) string { return in.PolicyArn })),
-		wire.Op("TagPolicy", s.TagPolicy, onPolicy(func(in *TagPolicyInput) string { return in.PolicyArn })),
-		wire.Op("UntagPolicy", s.UntagPolicy, onPolicy(func(in *UntagPolicyInput) string { return in.PolicyArn })),
-		wire.Op("ListPolicyTags", s.ListPolicyTags, onPolicy(func(in *ListPolicyTagsInput) string { return in.PolicyArn })),
+		wire.Op("DeletePolicy", s.DeletePolicy, onARN(func(in *DeletePolicyInput) string { return in.PolicyArn })),
+		wire.Op("CreatePolicyVersion", s.CreatePolicyVersion, onARN(func(in *CreatePolicyVersionInput) string { return in.PolicyArn })),
+		wire.Op("GetPolicyVersion", s.GetPolicyVersion, onARN(func(in *GetPolicyVersionInput) string { return in.PolicyArn })),
+		wire.Op("ListPolicyVersions", s.ListPolicyVersions, onARN(func(in *ListPolicyVersionsInput) string { return in.PolicyArn })),
+		wire.Op("SetDefaultPolicyVersion", s.SetDefaultPolicyVersion, onARN(func(in *SetDefaultPolicyVersionInput) string { return in.PolicyArn })),
+		wire.Op("DeletePolicyVersion", s.DeletePolicyVersion, onARN(func(in *DeletePolicyVersionInput) string { return in.PolicyArn })),
+		wire.Op("ListEntitiesForPolicy", s.ListEntitiesForPolicy, onARN(func(in *ListEntitiesForPolicyInput) string { return in.PolicyArn })),
+		wire.Op("TagPolicy", s.TagPolicy, onARN(func(in *TagPolicyInput) string { return in.PolicyArn })),
+		wire.Op("UntagPolicy", s.UntagPolicy, onARN(func(in *UntagPolicyInput) string { return in.PolicyArn })),
+		wire.Op("ListPolicyTags", s.ListPolicyTags, onARN(func(in *ListPolicyTagsInput) string { return in.PolicyArn })),
 	}
 }
 
@@ -160,6 +160,10 @@ func (s *Service) profileOperations() []wire.Operation {
 func (s *Service) accountOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("GetAccountSummary", s.GetAccountSummary, onAny),
+		wire.Op("SimulateCustomPolicy", s.SimulateCustomPolicy, onAny),
+		wire.Op("SimulatePrincipalPolicy", s.SimulatePrincipalPolicy, onARN(func(in *SimulatePrincipalPolicyInput) string { return in.PolicySourceArn })),
+		wire.Op("GetContextKeysForCustomPolicy", s.GetContextKeysForCustomPolicy, onAny),
+		wire.Op("GetContextKeysForPrincipalPolicy", s.GetContextKeysForPrincipalPolicy, onARN(func(in *GetContextKeysForPrincipalPolicyInput) string { return in.PolicySourceArn })),
 	}
 }
 
@@ -173,6 +177,7 @@ func (s *Service) STS() wire.Service {
 			wire.Op("GetCallerIdentity", s.GetCallerIdentity, onNothing),
 			wire.Op("GetSessionToken", s.GetSessionToken, onNothing),
 			wire.Op("AssumeRole", s.AssumeRole, s.needsTrust),
+			wire.Op("AssumeRoleWithWebIdentity", s.AssumeRoleWithWebIdentity, s.needsWebIdentity).Anonymous(),
 		},
 	}
 }
@@ -181,4 +186,6 @@ var stsErrors = map[string]wire.ErrorForm{
 	"MalformedPolicyDocument": {Status: 400},
 	"ValidationError":         {Status: 400},
 	"InvalidParameterValue":   {Status: 400},
+	"InvalidIdentityToken":    {Status: 400},
+	"ExpiredTokenException":   {Status: 400},
 }

@@ -21,8 +21,8 @@ import (
 // The keys that follow from the question itself need not be given, but are
 // taken from here when they are: aws:PrincipalArn, aws:PrincipalAccount,
 // aws:PrincipalType, aws:PrincipalTag/..., aws:userid, aws:username,
-// aws:PrincipalIsAWSService, aws:PrincipalServiceName, aws:SourceIdentity,
-// aws:TokenIssueTime and aws:ResourceAccount.
+// aws:PrincipalIsAWSService, aws:PrincipalServiceName, aws:FederatedProvider,
+// aws:SourceIdentity, aws:TokenIssueTime and aws:ResourceAccount.
 type Context map[string][]string
 
 // The beginnings of the names of keys that hold tags, in lower case.
@@ -107,6 +107,12 @@ func (e *env) lookup(key conditionKey) []string {
 	return nil
 }
 
+// Has reports whether a condition key follows from who the principal is.
+func (p *Principal) Has(name string) bool {
+	e := env{p: *p}
+	return len(e.lookup(newConditionKey(name))) > 0
+}
+
 // derive returns the value of a key that follows from the question itself.
 func (e *env) derive(folded string) (value string, ok bool) {
 	switch folded {
@@ -124,6 +130,8 @@ func (e *env) derive(folded string) (value string, ok bool) {
 		value = strconv.FormatBool(e.p.Kind == Service)
 	case "aws:principalservicename":
 		value = e.p.Service
+	case "aws:federatedprovider":
+		value = e.p.Provider
 	case "aws:sourceidentity":
 		value = e.p.SourceIdentity
 	case "aws:tokenissuetime":

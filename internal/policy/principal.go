@@ -44,7 +44,7 @@ type Principal struct {
 	UserID  string // AIDA…, for a session AROA…:name
 
 	Service  string // of a service: events.amazonaws.com
-	Provider string // of the federated: provider ARN or domain
+	Provider string // of the federated, and of sessions that they began: provider ARN or domain
 
 	Tags           map[string]string // of user, role and session, by key in lower case
 	Transitive     map[string]string // tags that go on to the sessions it begins, by key as given

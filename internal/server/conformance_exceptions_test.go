@@ -63,10 +63,14 @@ var exceptions = map[string]string{
 	"logs.PutLogEvents.in.Entity":                           "of Application Signals, which Naru does not have",
 	"logs.PutLogEvents.out.RejectedEntityInfo":              "of Application Signals, which Naru does not have",
 
-	"iam.*.out.*.RoleLastUsed.LastUsedDate": "Naru does not track when roles are used",
-	"iam.*.out.*.RoleLastUsed.Region":       "Naru does not track when roles are used",
-	"iam.*.out.*.PasswordLastUsed":          "users have no passwords",
-	"iam.*.out.*.SourceRoleTemplate":        "Naru has no role templates",
+	"iam.*.out.*.RoleLastUsed.LastUsedDate":              "Naru does not track when roles are used",
+	"iam.*.out.*.RoleLastUsed.Region":                    "Naru does not track when roles are used",
+	"iam.*.out.*.PasswordLastUsed":                       "users have no passwords",
+	"iam.*.in.OrderedOrganizationPolicyInputList":        "Naru has no organizations",
+	"iam.*.out.*.OrganizationsDecisionDetail":            "Naru has no organizations",
+	"iam.SimulatePrincipalPolicy.in.PolicyExclusionList": "not there yet",
+	"iam.*.out.*.EvalDecisionDetails":                    "Naru tells the decision alone",
+	"iam.*.out.*.SourceRoleTemplate":                     "Naru has no role templates",
 
 	"sts.*.in.MinimumSessionTokenSize":   "tokens are as long as they must be",
 	"sts.AssumeRole.in.ProvidedContexts": "of identity centers, which Naru does not have",

@@ -83,11 +83,18 @@ func openHouse(p place) (_ *house, err error) {
 
 func (h *house) openIAM(p place) (err error) {
 	c := p.config
-	options := iam.Options{Store: h.store, Clock: p.clock, Log: c.Log, Mode: iam.Mode(c.Auth), Account: c.Account, Region: c.Region}
+	options := iam.Options{Store: h.store, Clock: p.clock, Log: c.Log, Mode: iam.Mode(c.Auth), Account: c.Account, Region: c.Region, TagsOf: h.tagsOf}
 	if options.Mode == iam.ModeEnforce {
 		if options.Root, h.root, err = loadRootKey(c.Data); err != nil {
 			return err
 		}
+	}
+	for _, text := range c.Issuers {
+		provider, err := iam.ParseProvider(text, c.Audiences)
+		if err != nil {
+			return err
+		}
+		options.Providers = append(options.Providers, provider)
 	}
 	h.iam, err = iam.Open(options)
 	return err

@@ -91,3 +91,14 @@ func (h *house) address(ctx context.Context, d events.Delivery) (queue.Outgoing,
 	}
 	return h.sqs.Outgoing(a.Account, a.Region, a.Resource, eventsPrincipal, d.GroupID, d.Payload), nil
 }
+
+// tagsOf returns the tags of a resource, for the conditions of policies.
+func (h *house) tagsOf(a arn.ARN) map[string]string {
+	switch a.Service {
+	case "lambda":
+		return h.lambda.TagsOf(a)
+	case "logs":
+		return h.logs.TagsOf(a)
+	}
+	return nil
+}
