@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"naru/internal/policy"
 	"naru/internal/queue"
 	"naru/internal/sqs"
+	"naru/internal/wire"
 )
 
 // The joins between services. Each passes the gate that requests from outside
@@ -34,6 +36,9 @@ const lambdaPrincipal = "lambda.amazonaws.com"
 // assume gives a function the credentials of its role.
 func (h *house) assume(role, session string) (lambda.Credentials, error) {
 	c, err := h.iam.ServiceSession(lambdaPrincipal, role, session, functionSession)
+	if errors.Is(err, iam.ErrCannotAssume) {
+		err = &wire.Error{Code: wire.CodeAccessDenied, Message: "The role defined for the function cannot be assumed by Lambda.", Cause: err}
+	}
 	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token}, err
 }
 
@@ -44,11 +49,15 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 	if err != nil {
 		return nil // without its role a function has no permission to log
 	}
-	err = h.iam.Authorize(ctx, role, []policy.Request{
-		{Action: "logs:CreateLogStream", Resource: logs.GroupARN(f.Account, f.Region, group) + ":*"},
+	groupARN := logs.GroupARN(f.Account, f.Region, group)
+	needs := []policy.Request{
+		{Action: "logs:CreateLogStream", Resource: groupARN + ":*"},
 		{Action: "logs:PutLogEvents", Resource: logs.StreamARN(f.Account, f.Region, group, stream)},
-	})
-	if err != nil {
+	}
+	if !h.logs.HasGroup(f.Account, f.Region, group) {
+		needs = append(needs, policy.Request{Action: "logs:CreateLogGroup", Resource: groupARN})
+	}
+	if h.iam.Authorize(ctx, role, needs) != nil {
 		return nil
 	}
 	out := make([]logs.Line, len(lines))
