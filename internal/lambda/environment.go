@@ -62,6 +62,7 @@ type instance struct {
 	runtime  *runtimeapi.Runtime
 	initTook time.Duration // told by the first invocation's report, then 0
 	ended    bool          // the runtime asks for no more work
+	expires  time.Time     // when its credentials run out; zero for never
 
 	// Guarded by the service's lock.
 	idleSince time.Time

@@ -67,7 +67,7 @@ func (s *Service) takeIdle(f *Function) (i *instance, stale []*instance, err err
 		last := p.idle[len(p.idle)-1]
 		p.idle = p.idle[:len(p.idle)-1]
 		last.wakeUp()
-		if last.function.Revision == f.Revision && alive(last) {
+		if last.function.Revision == f.Revision && alive(last) && !last.expiring() {
 			i = last
 			p.busy[i] = struct{}{}
 		} else {
@@ -100,6 +100,13 @@ func alive(i *instance) bool {
 	default:
 		return true
 	}
+}
+
+// expiring reports whether the environment's credentials may run out during an
+// invocation that begins now.
+func (i *instance) expiring() bool {
+	longest := time.Duration(i.function.Timeout)*time.Second + time.Minute
+	return !i.expires.IsZero() && i.service.clock.Real().Add(longest).After(i.expires)
 }
 
 func (s *Service) roomFor(size int64) bool {

@@ -43,6 +43,7 @@ func (s *Service) environment(i *instance, folder string) (map[string]string, er
 	if err != nil {
 		return nil, fmt.Errorf("role %s: %w", f.Role, err)
 	}
+	i.expires = credentials.Expires
 	own, err := s.variables(f)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (h *house) assume(role, session string) (lambda.Credentials, error) {
 	if errors.Is(err, iam.ErrCannotAssume) {
 		err = &wire.Error{Code: wire.CodeAccessDenied, Message: "The role defined for the function cannot be assumed by Lambda.", Cause: err}
 	}
-	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token}, err
+	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token, Expires: c.Expires}, err
 }
 
 // writeLog writes a function's lines as far as its role allows it; what it
