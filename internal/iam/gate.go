@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"naru/internal/arn"
@@ -46,9 +47,9 @@ func (s *Service) keyHolder(signature *sigv4.Signature) (policy.Principal, strin
 	switch {
 	case s.options.Root.ID != "" && id == s.options.Root.ID:
 		return root(s.options.Account), s.options.Root.Secret, nil
-	case s.keys.issued(id) && strings.HasPrefix(id, userPrefix):
+	case s.issued(signature) && strings.HasPrefix(id, userPrefix):
 		return s.keyOwner(signature)
-	case s.keys.issued(id):
+	case s.issued(signature):
 		return s.sessionHolder(signature)
 	case s.options.Mode == ModeEnforce:
 		return policy.Principal{}, "", unknownKey()
@@ -56,6 +57,17 @@ func (s *Service) keyHolder(signature *sigv4.Signature) (policy.Principal, strin
 		return root(id), "", nil
 	}
 	return root(s.options.Account), "", nil
+}
+
+// issued reports whether Naru issued the key that signs, be it gone since.
+func (s *Service) issued(signature *sigv4.Signature) bool {
+	if o, ok := s.sessions.get(signature.SessionToken); ok && o.KeyID == signature.KeyID {
+		return true
+	}
+	if _, ok := s.accessKeys.Get(signature.KeyID); ok {
+		return true
+	}
+	return s.keys.issued(signature.KeyID)
 }
 
 // sessionHolder returns the principal that a session's credentials stand for.
@@ -70,7 +82,7 @@ func (s *Service) sessionHolder(signature *sigv4.Signature) (policy.Principal, s
 	if opened.Role == "" && signature.Scope.Service == "iam" { // as AWS has it for sessions without MFA
 		return policy.Principal{}, "", unknownKey()
 	}
-	p, err := s.sessionPrincipal(&opened.session)
+	p, err := s.sessionPrincipal(opened)
 	return p, opened.secret, err
 }
 
@@ -78,6 +90,13 @@ func (s *Service) sessionHolder(signature *sigv4.Signature) (policy.Principal, s
 type openSession struct {
 	session
 	secret string
+	last   atomic.Pointer[made] // principal, to be made anew when permissions are
+}
+
+// made is a principal and what it was made from.
+type made struct {
+	from      *permissions
+	principal policy.Principal
 }
 
 // open returns what a token says, if Naru issued it.
@@ -89,7 +108,7 @@ func (s *Service) open(token string) (*openSession, bool) {
 	if !ok {
 		return nil, false
 	}
-	o := &openSession{said, s.keys.secret(token)}
+	o := &openSession{session: said, secret: s.keys.secret(token)}
 	s.sessions.put(token, o)
 	return o, true
 }

@@ -12,20 +12,13 @@ import (
 
 // sessionPrincipal returns the caller that a session stands for, with what its
 // role or user may do now.
-func (s *Service) sessionPrincipal(of *session) (p policy.Principal, err error) {
+func (s *Service) sessionPrincipal(of *openSession) (p policy.Principal, err error) {
 	switch {
 	case of.Role != "":
-		r, ok := s.roles.find(of.Role)
-		if !ok || r.ID != of.RoleID {
-			return p, unknownKey() // the role was deleted since
-		}
-		if p, err = s.rolePrincipal(r, of.Name); err != nil {
-			return p, err
-		}
-		err = s.narrow(&p, of)
+		return s.roleSession(of)
 	case of.UserID != "":
-		u, ok := s.userByID(of.User, of.UserID)
-		if !ok {
+		u, ok := s.users.find(of.User)
+		if !ok || u.ID != of.UserID {
 			return p, unknownKey()
 		}
 		p, err = s.userPrincipal(u)
@@ -36,10 +29,26 @@ func (s *Service) sessionPrincipal(of *session) (p policy.Principal, err error) 
 	return p, err
 }
 
-// userByID returns the user of an ARN, if it is still the same.
-func (s *Service) userByID(userARN, id string) (*User, bool) {
-	u, ok := s.users.find(userARN)
-	return u, ok && u.ID == id
+// roleSession returns the caller that a session of a role is.
+func (s *Service) roleSession(of *openSession) (policy.Principal, error) {
+	r, ok := s.roles.find(of.Role)
+	if !ok || r.ID != of.RoleID {
+		return policy.Principal{}, unknownKey() // the role was deleted since
+	}
+	says, err := s.says(r)
+	if err != nil {
+		return policy.Principal{}, err
+	}
+	if last := of.last.Load(); last != nil && last.from == says {
+		return last.principal, nil
+	}
+	p := s.principalOf(r, of.Name, says)
+	p.Issued = of.Begun
+	if err := s.narrow(&p, &of.session); err != nil {
+		return p, err
+	}
+	of.last.Store(&made{says, p})
+	return p, nil
 }
 
 // rolePrincipal returns the caller that a session of a role is.
@@ -48,10 +57,14 @@ func (s *Service) rolePrincipal(r *Role, name string) (policy.Principal, error) 
 	if err != nil {
 		return policy.Principal{}, err
 	}
+	return s.principalOf(r, name, says), nil
+}
+
+func (s *Service) principalOf(r *Role, name string, says *permissions) policy.Principal {
 	return policy.Principal{
 		Kind: policy.Session, ARN: sessionARN(r, name), Role: r.ARN(), Account: r.Account,
 		UserID: r.ID + ":" + name, Identity: says.identity, Boundary: says.boundary, Tags: says.tags,
-	}, nil
+	}
 }
 
 // narrow gives a principal what its session was begun with: policies that limit
