@@ -2,6 +2,7 @@ package test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -316,6 +317,36 @@ func TestAcrossAccountsBothSidesMustAllow(t *testing.T) {
 		RoleName: text("assumable"), PolicyDocument: text(statement(`"Effect":"Allow","Principal":{"AWS":"` + abroad + `"},"Action":"sts:AssumeRole"`)),
 	})))
 	equal(t, "a role that trusts this account", assume(), true)
+}
+
+// TestEverybodyMayUseAQueueWhosePolicySaysSo, also without a signature, and
+// nothing else.
+func TestEverybodyMayUseAQueueWhosePolicySaysSo(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "enforce")
+	nobody, url := s.naru.anonymous(), makeQueue(t, s.owner, "open")
+	send := func() string {
+		_, err := nobody.sqs().SendMessage(background, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: text("hello")})
+		return told(t, err)
+	}
+	refused := "403 AccessDenied: User: anonymous is not authorized to perform: sqs:sendmessage on resource: arn:aws:sqs:us-east-1:" + account + ":open because no resource-based policy allows the sqs:sendmessage action"
+	equal(t, "a queue without a policy", send(), refused)
+	must(t, "", second(s.owner.sqs().SetQueueAttributes(background, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{
+		"Policy": statement(`"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`),
+	}})))
+	equal(t, "an open queue", send(), "")
+	for what, err := range map[string]error{
+		"receiving": second(nobody.sqs().ReceiveMessage(background, &sqs.ReceiveMessageInput{QueueUrl: &url})),
+		"deleting":  second(nobody.sqs().DeleteQueue(background, &sqs.DeleteQueueInput{QueueUrl: &url})),
+		"listing":   second(nobody.sqs().ListQueues(background, &sqs.ListQueuesInput{})),
+		"creating":  second(nobody.sqs().CreateQueue(background, &sqs.CreateQueueInput{QueueName: text("mine")})),
+	} {
+		if got := told(t, err); !strings.HasPrefix(got, "403 AccessDenied: User: anonymous is not authorized") {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	must(t, "", second(s.owner.sqs().SetQueueAttributes(background, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"Policy": ""}})))
+	equal(t, "a queue whose policy is gone", send(), refused)
 }
 
 // TestPassingARole needs permission for the role, to the service that gets it.

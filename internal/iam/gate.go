@@ -22,7 +22,7 @@ func (s *Service) Authenticate(r *http.Request, signature *sigv4.Signature, payl
 	region := s.options.Region
 	if signature == nil {
 		if s.options.Mode == ModeEnforce {
-			return policy.Principal{}, "", &wire.Error{Code: wire.CodeUnsigned, Message: "Request is missing Authentication Token"}
+			return policy.Principal{}, region, &wire.Error{Code: wire.CodeUnsigned, Message: "Request is missing Authentication Token"}
 		}
 		return root(s.options.Account), region, nil
 	}
@@ -177,7 +177,7 @@ func (s *Service) more(ctx context.Context, caller policy.Principal, resource, f
 			return []string{"false"}
 		}
 	case "aws:requestedregion":
-		if called && call.Region != "" {
+		if called {
 			return []string{call.Region}
 		}
 		if a, err := arn.Parse(resource); err == nil && a.Region != "" {

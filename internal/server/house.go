@@ -142,7 +142,9 @@ func (h *house) openEvents(p place) (err error) {
 
 // services are the services that Naru serves.
 func (h *house) services() []wire.Service {
-	return []wire.Service{h.sqs.Service(), h.lambda.Service(), h.events.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
+	queues := h.sqs.Service()
+	queues.Anonymous = true // a queue's policy may let everybody in
+	return []wire.Service{queues, h.lambda.Service(), h.events.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
 }
 
 // rootKeyFile holds the root's access key in the form of the AWS SDKs' shared

@@ -33,7 +33,8 @@ import (
 // A Gate decides who a caller is and what it may do.
 type Gate interface {
 	// Authenticate returns the caller and the region of its request. signature
-	// is nil if the request has none.
+	// is nil if the request has none; if it needs one, the error is one of
+	// CodeUnsigned, and there is a region all the same.
 	Authenticate(r *http.Request, signature *sigv4.Signature, payload func() sigv4.Payload) (caller policy.Principal, region string, err error)
 	// Authorize returns nil if the caller may do all that is asked, and an
 	// Error of CodeAccessDenied otherwise.
@@ -303,10 +304,11 @@ func (x *exchange) run() (any, error) {
 
 // authenticate returns the caller, and the region of its request.
 func (x *exchange) authenticate() (policy.Principal, string, error) {
-	if x.signed == nil && x.op != nil && x.op.anonymous {
-		return policy.Principal{}, "", nil
+	caller, region, err := x.front.Gate.Authenticate(x.r, x.signed, x.payload)
+	if err != nil && x.op != nil && (x.op.anonymous || x.service.Anonymous) && asError(err).Code == CodeUnsigned {
+		return policy.Principal{}, region, nil
 	}
-	return x.front.Gate.Authenticate(x.r, x.signed, x.payload)
+	return caller, region, err
 }
 
 // unreadable says what is wrong with a signature that cannot be verified.

@@ -18,6 +18,10 @@ type Service struct {
 	MaxBody   int64  // bytes of a request's body; 0 means 1 MiB
 	ErrorType string // what errors say of whose fault they are, if they do: Lambda's "User"
 	Errors    map[string]ErrorForm
+	// Anonymous says that the service has resources which may be open to
+	// everybody: requests that are refused for want of a signature get as far
+	// as the policies of resources, as nobody's.
+	Anonymous bool
 	// Owns reports whether a request that names no service is meant for this
 	// one, by its path. It may be nil.
 	Owns       func(path string) bool
