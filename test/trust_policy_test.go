@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -253,6 +254,22 @@ func TestSessionTags(t *testing.T) {
 	in := input(nil, "team", "red")
 	in.RoleArn = text(roleARN("assumable"))
 	refuses(t, "tags without sts:TagSession", tagSession)(s.owner.sts().AssumeRole(background, in))
+}
+
+// TestSessionsHaveRoomForSoManyTags, but not for all that could be given.
+func TestSessionsHaveRoomForSoManyTags(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "enforce")
+	makeRole(t, s.owner, "tagged", statement(`"Effect":"Allow","Principal":{"AWS":"`+account+`"},"Action":["sts:AssumeRole","sts:TagSession"]`), allowing("sqs:*", "*"))
+	tagged := func(n int) *sts.AssumeRoleInput {
+		in := &sts.AssumeRoleInput{RoleArn: text(roleARN("tagged")), RoleSessionName: text("session")}
+		for i := range n {
+			in.Tags = append(in.Tags, tagsOf(fmt.Sprintf("key-%02d", i), strings.Repeat("v", 256))...)
+		}
+		return in
+	}
+	expectMay(t, "with thirty tags", s.owner.assumeWith(t, tagged(30)), true)
+	refuses(t, "fifty tags", "400 PackedPolicyTooLarge: Packed size of session tags and policies consumes 160% of allotted space.")(s.owner.sts().AssumeRole(background, tagged(50)))
 }
 
 // TestChainedSessionsLastAnHour, and none longer than its role's sessions.

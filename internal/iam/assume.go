@@ -108,9 +108,11 @@ func (s *Service) AssumeRole(ctx context.Context, in *AssumeRoleInput) (*AssumeR
 	if begun.SourceIdentity, err = sourceIdentity(in.SourceIdentity, caller.SourceIdentity); err != nil {
 		return nil, err
 	}
-	out := &AssumeRoleOutput{
-		Credentials: s.begin(begun, lasting).shape(), AssumedRoleUser: begun.user(r), PackedPolicySize: begun.packed(),
+	packed, err := begun.packed()
+	if err != nil {
+		return nil, err
 	}
+	out := &AssumeRoleOutput{Credentials: s.begin(begun, lasting).shape(), AssumedRoleUser: begun.user(r), PackedPolicySize: packed}
 	if begun.SourceIdentity != "" {
 		out.SourceIdentity = &begun.SourceIdentity
 	}
@@ -134,6 +136,7 @@ type sessionStart struct {
 const (
 	maxSessionPolicy = 2048 // characters
 	maxSessionARNs   = 10
+	maxPacked        = 8192 // characters of policies, their ARNs and tags together
 	maxChained       = 3600 // seconds of a session that a session begins
 )
 
@@ -248,8 +251,8 @@ func sourceIdentity(asked *string, calling string) (string, error) {
 }
 
 // packed returns how many percent of the room for policies and tags the session
-// takes; nil if it has none.
-func (of *session) packed() *int32 {
+// takes, nil if it has none; and an error if they are too many.
+func (of *session) packed() (*int32, error) {
 	size := len(of.Policy)
 	for _, policyARN := range of.PolicyARNs {
 		size += len(policyARN)
@@ -258,8 +261,11 @@ func (of *session) packed() *int32 {
 		size += len(key) + len(value)
 	}
 	if size == 0 {
-		return nil
+		return nil, nil
 	}
-	percent := int32(min(100, 1+size*100/(2*maxSessionPolicy)))
-	return &percent
+	percent := int32((size*100 + maxPacked - 1) / maxPacked)
+	if percent > 100 {
+		return nil, wire.Errorf("PackedPolicyTooLarge", "Packed size of session tags and policies consumes %d%% of allotted space.", percent)
+	}
+	return &percent, nil
 }

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"strings"
@@ -140,11 +141,11 @@ func (s *Service) trusts(r *Role, service string) error {
 	if err != nil {
 		return err
 	}
-	d := policy.Evaluate(ServicePrincipal(service, r.Account), policy.Request{
+	need := policy.Request{
 		Action: "sts:AssumeRole", Resource: r.ARN(), Account: r.Account, Policy: says.trust, Trust: true,
 		Context: policy.Context{"aws:SourceAccount": {r.Account}},
-	})
-	if !d.Allowed {
+	}
+	if s.Authorize(context.Background(), ServicePrincipal(service, r.Account), []policy.Request{need}) != nil {
 		return ErrCannotAssume
 	}
 	return nil

@@ -24,7 +24,6 @@ var iamErrors = map[string]wire.ErrorForm{
 	"DeleteConflict":          {Status: 409},
 	"LimitExceeded":           {Status: 409},
 	"MalformedPolicyDocument": {Status: 400},
-	"PolicyEvaluation":        {Status: 500},
 	"ValidationError":         {Status: 400},
 	"InvalidInput":            {Status: 400},
 }
@@ -186,6 +185,7 @@ var stsErrors = map[string]wire.ErrorForm{
 	"MalformedPolicyDocument": {Status: 400},
 	"ValidationError":         {Status: 400},
 	"InvalidParameterValue":   {Status: 400},
+	"PackedPolicyTooLarge":    {Status: 400},
 	"InvalidIdentityToken":    {Status: 400},
 	"ExpiredTokenException":   {Status: 400},
 }

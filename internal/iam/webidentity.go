@@ -83,8 +83,12 @@ func (s *Service) AssumeRoleWithWebIdentity(_ context.Context, in *AssumeRoleWit
 		return nil, err
 	}
 	begun.Provider, begun.SourceIdentity = p.arn(r.Account), said.SourceIdentity
+	packed, err := begun.packed()
+	if err != nil {
+		return nil, err
+	}
 	out := &AssumeRoleWithWebIdentityOutput{
-		Credentials: s.begin(begun, lasting).shape(), AssumedRoleUser: begun.user(r), PackedPolicySize: begun.packed(),
+		Credentials: s.begin(begun, lasting).shape(), AssumedRoleUser: begun.user(r), PackedPolicySize: packed,
 		SubjectFromWebIdentityToken: &said.Subject, Audience: &said.audiences()[0], Provider: &begun.Provider,
 	}
 	if begun.SourceIdentity != "" {
