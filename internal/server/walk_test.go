@@ -336,6 +336,21 @@ func codeIn(err error) string {
 	return said.ErrorCode()
 }
 
+// TestAFunctionKnowsWhenItsCredentialsRunOut, so that its environments can be
+// recycled before.
+func TestAFunctionKnowsWhenItsCredentialsRunOut(t *testing.T) {
+	w := newWalk(t, "open")
+	now := time.Now()
+	c, err := w.house.assume("arn:aws:iam::000000000000:role/"+walked, "f")
+	w.must(err)
+	if left := c.Expires.Sub(now); left > functionSession || left < functionSession-time.Minute {
+		t.Errorf("they run out in %v", left)
+	}
+	if c, err = w.house.assume("arn:aws:iam::000000000000:role/none", "f"); err != nil || !c.Expires.IsZero() {
+		t.Errorf("those of no role run out at %v, %v", c.Expires, err)
+	}
+}
+
 // unread are operations that read, but not always the same.
 var unread = map[string]string{
 	"sts.GetSessionToken":      "makes new credentials",
