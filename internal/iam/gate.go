@@ -109,7 +109,7 @@ func (s *Service) open(token string) (*openSession, bool) {
 		return nil, false
 	}
 	o := &openSession{session: said, secret: s.keys.secret(token)}
-	s.sessions.put(token, o)
+	s.sessions.put(strings.Clone(token), o)
 	return o, true
 }
 

@@ -72,13 +72,13 @@ type Service struct {
 	deleted    *store.Table[time.Time] // ARNs of roles that once were
 	preloaded  map[string]*Policy      // policies that AWS manages, by ARN
 
-	revision    atomic.Uint64                   // of all records: goes up with each change
-	permissions cache[string, *permissions]     // by the ids of users and roles
-	documents   cache[string, *policy.Document] // by their texts
-	sessions    cache[string, *openSession]     // by their tokens
-	secrets     cache[string, string]           // of access keys, by their ids
-	lastUsed    cache[string, keyUse]           // likewise
-	warned      cache[string, bool]             // roles that functions use and that never were
+	revision    atomic.Uint64               // of all records: goes up with each change
+	permissions cache[string, *permissions] // by the ids of users and roles
+	documents   policy.Cache
+	sessions    cache[string, *openSession] // by their tokens
+	secrets     cache[string, string]       // of access keys, by their ids
+	lastUsed    cache[string, keyUse]       // likewise
+	warned      cache[string, bool]         // roles that functions use and that never were
 }
 
 // Open returns the service on its tables in the store.

@@ -47,7 +47,7 @@ func (s *Service) permissionsOf(i *Identity, groups []string, trust string) (*pe
 		p.boundary, err = s.managed(i.Account, i.Boundary)
 	}
 	if err == nil && trust != "" {
-		p.trust, err = s.document(trust)
+		p.trust, err = s.documents.Parse(trust)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("policies of %s: %w", i.key(), err)
@@ -59,7 +59,7 @@ func (s *Service) permissionsOf(i *Identity, groups []string, trust string) (*pe
 // gather adds the policies of an identity.
 func (s *Service) gather(p *permissions, i *Identity) error {
 	for _, name := range slices.Sorted(maps.Keys(i.Policies)) {
-		d, err := s.document(i.Policies[name])
+		d, err := s.documents.Parse(i.Policies[name])
 		if err != nil {
 			return err
 		}
@@ -82,19 +82,7 @@ func (s *Service) managed(account, arn string) (*policy.Document, error) {
 	if !ok {
 		return nobody, nil
 	}
-	return s.document(p.inForce())
-}
-
-// document parses a policy, once.
-func (s *Service) document(text string) (*policy.Document, error) {
-	if d, ok := s.documents.get(text); ok {
-		return d, nil
-	}
-	d, err := policy.Parse(text)
-	if err == nil {
-		s.documents.put(text, d)
-	}
-	return d, err
+	return s.documents.Parse(p.inForce())
 }
 
 // says returns a role's permissions.

@@ -73,7 +73,7 @@ func (s *Service) principalOf(r *Role, name string, says *permissions) policy.Pr
 func (s *Service) narrow(p *policy.Principal, of *session) error {
 	p.SourceIdentity, p.Transitive, p.Provider = of.SourceIdentity, of.Transitive, of.Provider
 	if of.Policy != "" {
-		d, err := s.document(of.Policy)
+		d, err := s.documents.Parse(of.Policy)
 		if err != nil {
 			return err
 		}

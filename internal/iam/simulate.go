@@ -196,7 +196,7 @@ func (s *Service) addSources(m *simulation, identities ...*Identity) error {
 }
 
 func (s *Service) addSource(m *simulation, from source) (err error) {
-	if from.document, err = s.document(from.text); err == nil {
+	if from.document, err = s.documents.Parse(from.text); err == nil {
 		m.sources = append(m.sources, from)
 	}
 	return err
@@ -241,7 +241,7 @@ func (s *Service) prepareSimulation(ctx context.Context, m *simulation, in *Simu
 			return err
 		}
 		var err error
-		if m.who.Boundary, err = s.document(limits[0]); err != nil {
+		if m.who.Boundary, err = s.documents.Parse(limits[0]); err != nil {
 			return err
 		}
 	}
