@@ -73,6 +73,7 @@ type instance struct {
 	initTook time.Duration // told by the first invocation's report, then 0
 	peak     int64         // bytes of memory that it has used, after an invocation
 	ended    bool          // the runtime asks for no more work
+	expires  time.Time     // when its credentials run out; zero for never
 
 	// Guarded by the service's lock.
 	idleSince time.Time

@@ -87,13 +87,20 @@ func (p *pool) take(from *[]*instance, stamp string) (i *instance, stale []*inst
 		*from = (*from)[:len(*from)-1]
 		last.wakeUp()
 		p.noSpare(last)
-		if last.stamp == stamp && alive(last) {
+		if last.stamp == stamp && alive(last) && !last.expiring() {
 			p.busy[last] = struct{}{}
 			return last, stale
 		}
 		stale = append(stale, last)
 	}
 	return nil, stale
+}
+
+// expiring reports whether the environment's credentials may run out during an
+// invocation that begins now.
+func (i *instance) expiring() bool {
+	longest := time.Duration(i.version.Timeout)*time.Second + time.Minute
+	return !i.expires.IsZero() && i.service.clock.Real().Add(longest).After(i.expires)
 }
 
 func alive(i *instance) bool {
