@@ -71,8 +71,9 @@ type instance struct {
 	env      Processes
 	runtime  *runtimeapi.Runtime
 	initTook time.Duration // told by the first invocation's report, then 0
-	peak     int64         // bytes of memory that it has used, after an invocation
-	ended    bool          // the runtime asks for no more work
+	peak     int64         // bytes of memory that it has used, as of measured
+	measured time.Time
+	ended    bool // the runtime asks for no more work
 
 	// Guarded by the service's lock.
 	idleSince time.Time
