@@ -59,6 +59,12 @@ const (
 	provisioned kind = "provisioned-concurrency"
 )
 
+// A purpose says what an environment is started for.
+type purpose struct {
+	kind  kind
+	spare bool
+}
+
 // An instance is an environment that runs one build of a version, with one
 // invocation at a time.
 type instance struct {
@@ -88,9 +94,11 @@ type instance struct {
 
 // start launches an environment and waits until it is ready. It returns a
 // failure if the function's own code kept it from getting ready.
-func (s *Service) start(v *Version, why kind) (*instance, *failure, error) {
+func (s *Service) start(v *Version, p purpose) (*instance, *failure, error) {
+	why := p.kind
 	i := &instance{service: s, version: v, kind: why, stamp: s.stamp(v), stream: newStream(s.clock.Now(), v.number()), froze: -1}
 	i.book = newLogbook(s, v, i.stream)
+	i.book.held = p.spare
 	i.book.initStart(why)
 	fail, timedOut, err := i.init(maxInit)
 	if timedOut {

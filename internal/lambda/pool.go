@@ -124,7 +124,7 @@ func (s *Service) acquire(v *Version) (*instance, *failure, error) {
 		}
 		return i, nil, nil
 	}
-	i, fail, err := s.start(v, onDemand)
+	i, fail, err := s.start(v, purpose{kind: onDemand})
 	i.charge = charge
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -335,7 +335,7 @@ func (s *Service) startSpare(p *pool) {
 }
 
 func (s *Service) addSpare(p *pool, v *Version, charge int64) {
-	i, fail, err := s.start(v, onDemand)
+	i, fail, err := s.start(v, purpose{onDemand, true})
 	i.charge = charge
 	s.mu.Lock()
 	p.spareComing = false

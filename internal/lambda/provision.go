@@ -83,7 +83,7 @@ func (s *Service) keepReady(p *pool, v *Version) {
 		return
 	}
 	s.starting <- struct{}{}
-	i, fail, err := s.start(v, provisioned)
+	i, fail, err := s.start(v, purpose{kind: provisioned})
 	<-s.starting
 	i.charge = charge
 	s.mu.Lock()
