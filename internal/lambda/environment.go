@@ -108,9 +108,8 @@ func (s *Service) start(v *Version, p purpose) (*instance, *failure, error) {
 			fail = timeoutFailure(v)
 		}
 	}
-	if why == provisioned && err == nil && fail == nil {
-		i.book.initReport(i.initTook, "success", "", why)
-		i.initTook = 0
+	if why == provisioned {
+		i.initTook = 0 // nobody waits for it
 	}
 	if err != nil || fail != nil {
 		i.destroy()

@@ -381,6 +381,9 @@ func (s *Service) renew(f *Function) {
 // dismissAll ends the idle instances of a function that was deleted.
 func (s *Service) dismissAll(n name) {
 	s.mu.Lock()
+	if s.active[n.key()] == nil {
+		delete(s.loads, n.key())
+	}
 	var keys []string
 	for key := range s.pools {
 		if strings.HasPrefix(key, n.key()+"/") {
