@@ -78,7 +78,7 @@ func (r *run) syncs(ctx context.Context, w *row) (*load, error) {
 		if _, err := f.Write(block); err != nil {
 			return l, err
 		}
-		if err := dataSync(f); err != nil {
+		if err := datasync(f); err != nil {
 			return l, err
 		}
 		l.latency.Observe(time.Since(begin).Seconds())

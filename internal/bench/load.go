@@ -107,7 +107,7 @@ func (l *load) pace() {
 	for i := 0; l.stop.Err() == nil; i++ {
 		at := l.start.Add(time.Duration(float64(i) / l.rate * float64(time.Second)))
 		if wait := time.Until(at); wait > 0 {
-			nap(min(wait, 100*time.Millisecond))
+			pause(min(wait, 100*time.Millisecond))
 			i--
 			continue
 		}

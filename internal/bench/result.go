@@ -126,8 +126,7 @@ func median(rounds []sample, value func(int) float64) float64 {
 	for i := range rounds {
 		all[i] = value(i)
 	}
-	slices.Sort(all)
-	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return middle(all)
 }
 
 func round(v float64, digits int) float64 {

@@ -23,8 +23,10 @@ type logbook struct {
 	json    bool
 	runtime string
 	region  string
+	version string
 
 	mu      sync.Mutex
+	held    bool // nothing is handed on: of a spare, which may never be used
 	pending []Line
 	tail    []byte // of the invocation at hand
 	alarm   *clock.Timer
@@ -32,10 +34,10 @@ type logbook struct {
 	writing sync.Mutex // held while lines are handed on, in order
 }
 
-func newLogbook(s *Service, f *Function, stream string) *logbook {
+func newLogbook(s *Service, v *Version, stream string) *logbook {
 	return &logbook{
-		service: s, caller: f.caller(), group: f.logGroup(), stream: stream, json: *f.logging().LogFormat == "JSON",
-		runtime: f.Runtime, region: f.Region,
+		service: s, caller: v.caller(), group: v.logGroup(), stream: stream, json: *v.logging().LogFormat == "JSON",
+		runtime: v.Runtime, region: v.Region, version: v.number(),
 	}
 }
 
@@ -56,7 +58,7 @@ func (b *logbook) add(line string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.service.clock.Now()
-	if len(b.pending) == 0 && b.service.ctx.Err() == nil {
+	if len(b.pending) == 0 && !b.held && b.service.ctx.Err() == nil {
 		b.alarm = b.service.clock.AfterFunc(now.Add(flushAfter), b.flush)
 	}
 	if line != "" { // CloudWatch has no empty events
@@ -73,6 +75,10 @@ func (b *logbook) flush() {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	b.mu.Lock()
+	if b.held {
+		b.mu.Unlock()
+		return
+	}
 	lines := b.pending
 	b.pending = nil
 	if b.alarm != nil {
@@ -87,11 +93,11 @@ func (b *logbook) flush() {
 	}
 }
 
-// begin begins the tail of an invocation.
+// begin begins the tail of an invocation. What is held is handed on with it.
 func (b *logbook) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tail = nil
+	b.tail, b.held = nil, false
 }
 
 // end returns the last 4 KiB of the invocation's log.
@@ -114,26 +120,26 @@ func (b *logbook) platform(text, kind string, record map[string]any) {
 	b.add(string(line))
 }
 
-func (b *logbook) initStart() {
+func (b *logbook) initStart(why kind) {
 	arn := runtimeVersionARN(b.region, b.runtime)
 	b.platform("INIT_START Runtime Version: "+b.runtime+"\tRuntime Version ARN: "+arn, "platform.initStart", map[string]any{
-		"initializationType": "on-demand", "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
-		"functionName": b.caller.Function, "functionVersion": latest,
+		"initializationType": why, "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
+		"functionName": b.caller.Function, "functionVersion": b.version,
 	})
 }
 
-func (b *logbook) initReport(took time.Duration, status, kind string) {
+func (b *logbook) initReport(took time.Duration, status, problem string, why kind) {
 	text := fmt.Sprintf("INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: %s", milliseconds(took), status)
-	record := map[string]any{"initializationType": "on-demand", "phase": "init", "status": status, "metrics": map[string]any{"durationMs": milliseconds(took)}}
-	if kind != "" {
-		text += "\tError Type: " + kind
-		record["errorType"] = kind
+	record := map[string]any{"initializationType": why, "phase": "init", "status": status, "metrics": map[string]any{"durationMs": milliseconds(took)}}
+	if problem != "" {
+		text += "\tError Type: " + problem
+		record["errorType"] = problem
 	}
 	b.platform(text, "platform.initReport", record)
 }
 
 func (b *logbook) start(id string) {
-	b.platform("START RequestId: "+id+" Version: "+latest, "platform.start", map[string]any{"requestId": id, "version": latest})
+	b.platform("START RequestId: "+id+" Version: "+b.version, "platform.start", map[string]any{"requestId": id, "version": b.version})
 }
 
 // A report is what the last line of an invocation says.

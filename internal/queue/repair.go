@@ -13,8 +13,8 @@ import (
 // Repair makes every content agree with itself again after records were lost,
 // and returns what it did in words. A message whose body is lost is removed; one
 // whose header is lost becomes visible, since nobody knows any more whether it
-// was received; the counters are counted anew. Nothing may use the engine, which
-// was not started.
+// was received; groups are listed anew; the counters are counted anew. Nothing
+// may use the engine, which was not started.
 func (e *Engine) Repair() (done []string, err error) {
 	for _, s := range e.shards {
 		_, err := s.outgoing()
@@ -64,9 +64,14 @@ func (s *shard) contents() ([]uint64, error) {
 
 // A rubble is what is left of a content.
 type rubble struct {
+	shard    *shard
+	content  uint64
+	meta     meta
 	headers  map[uint64]*message
-	bodies   map[uint64]MessageID
+	bodies   map[uint64]bodyID
 	forwards map[uint64]int64
+	units    map[groupID][]slot
+	groups   map[groupID]*group
 	ops      []store.Op
 	done     []string
 }
@@ -76,117 +81,214 @@ func (r *rubble) say(format string, args ...any) {
 }
 
 func (s *shard) repair(content uint64) ([]string, error) {
-	if other := contentKey(content, kindForward+1); !s.isEmpty(other, contentEnd(content, 0xfe)) {
-		return nil, fmt.Errorf("it has groups, which cannot be repaired yet")
+	r := &rubble{
+		shard: s, content: content, headers: map[uint64]*message{}, bodies: map[uint64]bodyID{}, forwards: map[uint64]int64{},
+		units: map[groupID][]slot{}, groups: map[groupID]*group{},
 	}
-	r, err := s.sift(content)
+	err := s.data.Scan(contentKey(content, 0), contentEnd(content, 0xfe), math.MaxInt, r.sift)
 	if err != nil {
 		return nil, err
 	}
-	var m meta
 	if text, err := s.data.Get(metaKey(content)); err == nil {
-		if m, err = parseMeta(text); err != nil {
+		if r.meta, err = parseMeta(text); err != nil {
 			return nil, err
 		}
 	} else {
 		r.say("its counters were lost")
-		m.through = s.now()
+		r.meta.through = s.now()
 	}
-	r.match(s, content)
+	r.match()
+	r.matchForwards()
+	r.countSequence()
+	r.matchGroups()
 	if len(r.done) == 0 {
 		return nil, nil
 	}
-	m.total, m.delayed, m.leased, m.lowBody, m.reaped = 0, 0, 0, MessageID{}, MessageID{}
-	m.low = s.now()
-	for seq, h := range r.headers {
-		m.total++
-		m.low, m.next = min(m.low, h.at), max(m.next, seq)
-		switch {
-		case h.at > m.through && h.state == delayed:
-			m.delayed++
-		case h.at > m.through && h.state == leased:
-			m.leased++
-		}
-	}
-	r.ops = append(r.ops, store.Set(metaKey(content), m.encode()))
+	r.countAnew()
+	r.ops = append(r.ops, store.Set(metaKey(content), r.meta.encode()))
 	return r.done, s.append(r.ops).Wait()
 }
 
-func (s *shard) isEmpty(from, to []byte) bool {
-	empty := true
-	err := s.data.Scan(from, to, 1, func(store.Record) (bool, error) {
-		empty = false
-		return false, nil
-	})
-	return err == nil && empty
-}
-
-// sift reads the content. A header that is there twice stays where it becomes
-// visible first.
-func (s *shard) sift(content uint64) (*rubble, error) {
-	r := &rubble{headers: map[uint64]*message{}, bodies: map[uint64]MessageID{}, forwards: map[uint64]int64{}}
-	return r, s.data.Scan(contentKey(content, 0), contentEnd(content, 0xfe), math.MaxInt, func(record store.Record) (bool, error) {
-		switch key := record.Key; key[1+8] {
-		case kindIndex:
-			value, err := record.Value()
-			if err != nil {
-				return false, err
-			}
-			h, err := parseHeader(slotOfKey(key), value)
-			if err != nil {
-				return false, err
-			}
-			if r.headers[h.seq] != nil {
-				r.drop(content, h, "is there twice")
-			} else {
-				r.headers[h.seq] = h
-			}
-		case kindBody:
-			id := idOfBodyKey(key)
-			r.bodies[id.Sequence] = id
-		case kindForward:
-			at, err := uint64Value(record)
-			if err != nil {
-				return false, err
-			}
-			r.forwards[seqOfForwardKey(key)] = int64(at)
-		}
+// sift takes a record. A header that is there twice stays where it comes first.
+func (r *rubble) sift(record store.Record) (bool, error) {
+	key := append([]byte{}, record.Key...)
+	kind := key[contentPrefix-1]
+	if kind == kindBody {
+		id, group := idOfBodyKey(key)
+		r.bodies[id.Sequence] = bodyID{id, group}
 		return true, nil
-	})
+	}
+	value, err := record.Value()
+	if err != nil {
+		return false, err
+	}
+	switch kind {
+	case kindIndex:
+		s, unit := slotOfKey(key)
+		if unit == unitGroup {
+			r.units[groupID(value)] = append(r.units[groupID(value)], s)
+			return true, nil
+		}
+		return true, r.header(s, value)
+	case kindLine:
+		return true, r.header(slot{inLine, seqOfLineKey(key)}, value)
+	case kindGroup:
+		g, err := parseGroup(groupOfKey(key), value)
+		r.groups[groupOfKey(key)] = g
+		return true, err
+	case kindForward:
+		at := reader{rest: value}
+		r.forwards[seqOfForwardKey(key)] = int64(at.uint64())
+		return true, at.err
+	}
+	return true, nil
 }
 
-func (r *rubble) drop(content uint64, h *message, why string) {
-	r.ops = append(r.ops, store.Delete(indexKey(content, h.slot)))
+func (r *rubble) header(s slot, value []byte) error {
+	h, err := parseHeader(s, value)
+	switch {
+	case err != nil:
+		return err
+	case r.headers[h.seq] != nil:
+		r.drop(h, "is there twice")
+	default:
+		r.headers[h.seq] = h
+	}
+	return nil
+}
+
+func (r *rubble) drop(h *message, why string) {
+	r.ops = append(r.ops, store.Delete(headerKey(r.content, h.slot, h.group)))
 	r.say("message %d %s", h.seq, why)
 }
 
-// match brings headers, bodies and forward records together.
-func (r *rubble) match(s *shard, content uint64) {
+// match brings headers and bodies together.
+func (r *rubble) match() {
 	for seq, h := range r.headers {
-		if id, ok := r.bodies[seq]; !ok || id.Sent != h.sent {
-			r.drop(content, h, "has lost its body and is removed")
+		if id, ok := r.bodies[seq]; !ok || id.Sent != h.sent || id.group != h.group {
+			r.drop(h, "has lost its body and is removed")
 			delete(r.headers, seq)
 		}
 	}
 	for seq, id := range r.bodies {
-		if r.headers[seq] != nil || s.isMoving(content, seq) {
+		if r.headers[seq] != nil || r.shard.isMoving(r.content, seq) {
 			continue
 		}
-		h := &message{slot: slot{at: s.now(), seq: seq}, sent: id.Sent, handed: true, forwarded: true}
+		h := &message{slot: slot{at: r.shard.now(), seq: seq}, group: id.group, sent: id.Sent, handed: true, forwarded: true}
+		if h.group != noGroup {
+			h.at = inLine
+		}
 		r.headers[seq] = h
-		r.ops = append(r.ops, store.Set(indexKey(content, h.slot), h.header()))
+		r.ops = append(r.ops, store.Set(headerKey(r.content, h.slot, h.group), h.header()))
 		r.say("message %d has lost its header and is visible again", seq)
 	}
+}
+
+// matchForwards brings headers and forward records together.
+func (r *rubble) matchForwards() {
 	for seq, h := range r.headers {
 		if at, ok := r.forwards[seq]; h.forwarded && (!ok || at != h.at) {
-			r.ops = append(r.ops, store.Set(forwardKey(content, seq), forwardValue(h.at)))
+			r.ops = append(r.ops, store.Set(forwardKey(r.content, seq), forwardValue(h.at)))
 			r.say("message %d is found by its handles again", seq)
 		}
 	}
 	for seq := range r.forwards {
 		if h := r.headers[seq]; h == nil || !h.forwarded {
-			r.ops = append(r.ops, store.Delete(forwardKey(content, seq)))
+			r.ops = append(r.ops, store.Delete(forwardKey(r.content, seq)))
 			r.say("message %d has left a record behind, which is removed", seq)
 		}
+	}
+}
+
+// countSequence sees to it that no number is given twice.
+func (r *rubble) countSequence() {
+	for seq := range r.headers {
+		r.meta.next = max(r.meta.next, seq)
+	}
+	for _, slots := range r.units {
+		for _, s := range slots {
+			r.meta.next = max(r.meta.next, s.seq)
+		}
+	}
+}
+
+// matchGroups brings groups together with their places in the index and with
+// the messages that wait in line. What is in flight in a FIFO group whose record
+// is lost does not lock it any more.
+func (r *rubble) matchGroups() {
+	ids := map[groupID]bool{}
+	lines := map[groupID][]uint64{}
+	for id := range r.groups {
+		ids[id] = true
+	}
+	for id := range r.units {
+		ids[id] = true
+	}
+	for seq, h := range r.headers {
+		if h.at == inLine {
+			ids[h.group] = true
+			lines[h.group] = append(lines[h.group], seq)
+		}
+	}
+	for id := range ids {
+		slices.Sort(lines[id])
+		r.matchGroup(id, lines[id])
+	}
+}
+
+func (r *rubble) matchGroup(id groupID, line []uint64) {
+	was, units := r.groups[id], r.units[id]
+	g := newGroup(id)
+	if was != nil {
+		for _, seq := range was.inFlight {
+			if h := r.headers[seq]; h != nil && h.at != inLine && h.group == id {
+				g.inFlight = append(g.inFlight, seq)
+			}
+		}
+	}
+	if len(line) > 0 {
+		g.edge = line[0]
+	}
+	servable := len(line) > 0 && line[0] < g.lock()
+	if was != nil && len(was.inFlight) == len(g.inFlight) && was.edge <= g.edge && servable == (was.listed != slot{}) &&
+		(servable && slices.Equal(units, []slot{was.listed}) || !servable && len(units) == 0) && (servable || len(g.inFlight) > 0) {
+		return
+	}
+	for _, s := range units {
+		r.ops = append(r.ops, store.Delete(indexKey(r.content, s, unitGroup)))
+	}
+	delete(r.units, id)
+	if servable {
+		r.meta.next++
+		g.listed = slot{r.shard.now(), r.meta.next}
+		r.units[id] = []slot{g.listed}
+		r.ops = append(r.ops, store.Set(indexKey(r.content, g.listed, unitGroup), id[:]))
+	}
+	if len(line)+len(g.inFlight) > 0 {
+		r.ops = append(r.ops, store.Set(groupKey(r.content, id), g.encode()))
+	} else {
+		r.ops = append(r.ops, store.Delete(groupKey(r.content, id)))
+	}
+	r.say("group %x is put in order", id)
+}
+
+func (r *rubble) countAnew() {
+	m := &r.meta
+	m.total, m.delayed, m.leased, m.lowBody, m.reaped = 0, 0, 0, MessageID{}, MessageID{}
+	m.low = r.shard.now()
+	for _, slots := range r.units {
+		m.low = min(m.low, slots[0].at)
+	}
+	for _, h := range r.headers {
+		m.total++
+		switch {
+		case h.at == inLine:
+			continue
+		case h.at > m.through && h.state == delayed:
+			m.delayed++
+		case h.at > m.through && h.state == leased:
+			m.leased++
+		}
+		m.low = min(m.low, h.at)
 	}
 }

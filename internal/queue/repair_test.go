@@ -16,22 +16,28 @@ import (
 // random, of every kind, and expects that after Repair all agrees, and that
 // every message whose body is left is received.
 func TestWhatIsLeftOfAContentCanBeUsedAfterRepair(t *testing.T) {
-	for seed := range uint64(20) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { loseAndRepair(t, rand.New(rand.NewPCG(seed, 7))) })
-		})
+	for name, config := range map[string]Config{"standard": {}, "FIFO": fifo} {
+		for seed := range uint64(20) {
+			t.Run(fmt.Sprint(name, " ", seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { loseAndRepair(t, config, rand.New(rand.NewPCG(seed, 7))) })
+			})
+		}
 	}
 }
 
-func loseAndRepair(t *testing.T, random *rand.Rand) {
+func loseAndRepair(t *testing.T, config Config, random *rand.Rand) {
+	config.Retention = 0
 	w := newWorld(t)
-	q := w.queue("q", Config{})
+	q := w.queue("q", config)
 	for i := range 60 {
-		delay := time.Duration(0)
-		if i%7 == 0 {
-			delay = time.Hour
+		p := Put{Payload: fmt.Append(nil, i)}
+		if i%7 == 0 && !config.FIFO {
+			p.Delay = time.Hour
 		}
-		if _, err := q.Put(Put{Payload: fmt.Append(nil, i), Delay: delay}); err != nil {
+		if i%2 == 0 || config.FIFO {
+			p.Group = fmt.Sprint("group ", i%12)
+		}
+		if _, err := q.Put(p); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,7 +46,7 @@ func loseAndRepair(t *testing.T, random *rand.Rand) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := q.Ack(deliveries[0].Handle); err != nil {
+		if _, err := q.Ack(deliveries[0].Handle); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := q.Extend(Extension{deliveries[1].Handle, 0}, Extension{deliveries[2].Handle, time.Hour}); err != nil {
@@ -70,10 +76,10 @@ func loseAndRepair(t *testing.T, random *rand.Rand) {
 
 	w.start()
 	<-time.After(2 * time.Hour)
-	q = w.queue("q", Config{})
+	q = w.queue("q", config)
 	received := 0
 	for {
-		deliveries, err := q.Lease(context.Background(), LeaseRequest{Max: 10, Visibility: time.Minute})
+		deliveries, err := q.Lease(context.Background(), LeaseRequest{Max: 10, Visibility: time.Minute, Wait: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +88,7 @@ func loseAndRepair(t *testing.T, random *rand.Rand) {
 		}
 		for _, d := range deliveries {
 			received++
-			if err := q.Ack(d.Handle); err != nil {
+			if _, err := q.Ack(d.Handle); err != nil {
 				t.Fatal(err)
 			}
 		}

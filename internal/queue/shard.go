@@ -20,7 +20,7 @@ type shard struct {
 	mu      sync.Mutex // held while appending, so that the log has the numbers in order
 	sent    [store.Shards]uint64
 	applied [store.Shards]uint64
-	moving  map[movingKey]struct{} // messages in the outbox whose bodies lie in a content
+	moving  map[movingKey]struct{} // messages in the outbox that lie in a content, too
 	courier [store.Shards]*courier // started when there is something to carry
 }
 
@@ -97,8 +97,8 @@ func (s *shard) post(p *parcel) []store.Op {
 	target := ShardOf(p.address)
 	s.sent[target]++
 	number := s.sent[target]
-	if p.body == nil {
-		s.moving[movingKey{p.content, p.seq}] = struct{}{}
+	if p.content != 0 {
+		s.moving[movingKey{p.content, p.home.Sequence}] = struct{}{}
 	}
 	return []store.Op{
 		store.SetLatest(counterKey(target), numberValue(number)),
@@ -140,9 +140,9 @@ func (s *shard) outgoing() (targets [store.Shards]bool, err error) {
 			return false, err
 		}
 		p, err := parseParcel(value)
-		if err == nil && p.body == nil {
+		if err == nil && p.content != 0 {
 			s.mu.Lock()
-			s.moving[movingKey{p.content, p.seq}] = struct{}{}
+			s.moving[movingKey{p.content, p.home.Sequence}] = struct{}{}
 			s.mu.Unlock()
 		}
 		return true, err

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"naru/internal/clock"
+	"naru/internal/delivery"
 	"naru/internal/events"
 	"naru/internal/iam"
 	"naru/internal/lambda"
@@ -32,6 +33,7 @@ type house struct {
 	sqs    *sqs.Service
 	logs   *logs.Service
 	lambda *lambda.Service
+	post   *delivery.Post
 	events *events.Service
 
 	mu       sync.Mutex
@@ -67,7 +69,8 @@ func openHouse(p place) (_ *house, err error) {
 	if h.engine, err = queue.Open(queue.Options{Store: h.store, Clock: p.clock, Log: p.config.Log, Resolve: h.resolve}); err != nil {
 		return nil, err
 	}
-	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openEvents} {
+	h.measure(p)
+	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openPost, h.openEvents} {
 		if err := open(p); err != nil {
 			return nil, err
 		}
@@ -78,16 +81,31 @@ func openHouse(p place) (_ *house, err error) {
 	}
 	h.engine.Start()
 	h.lambda.Start()
-	return h, h.events.Start()
+	h.post.Start()
+	return h, errors.Join(h.sqs.Start(), h.events.Start())
+}
+
+// measure registers the figures of the engine.
+func (h *house) measure(p place) {
+	p.meter.Gauge(func() float64 { return float64(h.engine.Waiting()) }, "queue_waiting")
+	p.meter.Gauge(func() float64 { queues, _ := h.engine.Memory(); return float64(queues) }, "queue_memory_bytes", "of", "queues")
+	p.meter.Gauge(func() float64 { _, bodies := h.engine.Memory(); return float64(bodies) }, "queue_memory_bytes", "of", "bodies")
 }
 
 func (h *house) openIAM(p place) (err error) {
 	c := p.config
-	options := iam.Options{Store: h.store, Clock: p.clock, Log: c.Log, Mode: iam.Mode(c.Auth), Account: c.Account, Region: c.Region}
+	options := iam.Options{Store: h.store, Clock: p.clock, Log: c.Log, Mode: iam.Mode(c.Auth), Account: c.Account, Region: c.Region, TagsOf: h.tagsOf}
 	if options.Mode == iam.ModeEnforce {
 		if options.Root, h.root, err = loadRootKey(c.Data); err != nil {
 			return err
 		}
+	}
+	for _, text := range c.Issuers {
+		provider, err := iam.ParseProvider(text, c.Audiences)
+		if err != nil {
+			return err
+		}
+		options.Providers = append(options.Providers, provider)
 	}
 	h.iam, err = iam.Open(options)
 	return err
@@ -120,22 +138,43 @@ func (h *house) openLambda(p place) (err error) {
 	h.lambda, err = lambda.Open(lambda.Options{
 		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
 		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
+		HotReload: p.config.HotReload, Private: private(p.config),
 		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
-		Assume: h.assume, WriteLog: h.writeLog,
+		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
+		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
+	})
+	return err
+}
+
+// private are the folders that functions' code must not lie in or around.
+func private(c Config) (dirs []string) {
+	if c.Data != InMemory {
+		dirs = append(dirs, c.Data)
+	}
+	if c.MasterKey != "" {
+		dirs = append(dirs, filepath.Dir(c.MasterKey))
+	}
+	return dirs
+}
+
+func (h *house) openPost(p place) (err error) {
+	h.post, err = delivery.Open(delivery.Options{
+		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
+		Deliver: h.deliver, DeadLetter: h.deadLetter,
 	})
 	return err
 }
 
 func (h *house) openEvents(p place) (err error) {
-	h.events, err = events.Open(events.Options{
-		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter, Address: h.address,
-	})
+	h.events, err = events.Open(events.Options{Store: h.store, Post: h.post, Clock: p.clock, Log: p.config.Log, Meter: p.meter})
 	return err
 }
 
 // services are the services that Naru serves.
 func (h *house) services() []wire.Service {
-	return []wire.Service{h.sqs.Service(), h.lambda.Service(), h.events.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
+	queues := h.sqs.Service()
+	queues.Anonymous = true // a queue's policy may let everybody in
+	return []wire.Service{queues, h.lambda.Service(), h.events.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
 }
 
 // rootKeyFile holds the root's access key in the form of the AWS SDKs' shared
@@ -181,6 +220,17 @@ func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.front.ServeHTTP(w, r)
 }
 
+// serveURL answers a request to the URL of a function.
+func (h *house) serveURL(w http.ResponseWriter, r *http.Request, id string) {
+	if !h.enter() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "Naru is stopping.", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave()
+	h.lambda.ServeURL(w, r, id)
+}
+
 // close stops everything and closes the store. What is under way may end by
 // itself until ctx is done.
 func (h *house) close(ctx context.Context) error {
@@ -190,8 +240,14 @@ func (h *house) close(ctx context.Context) error {
 	if h.events != nil {
 		h.events.Close()
 	}
+	if h.post != nil {
+		h.post.Interrupt()
+	}
 	if h.engine != nil {
 		h.engine.Interrupt()
+	}
+	if h.sqs != nil {
+		h.sqs.Close()
 	}
 	answered := make(chan struct{})
 	go func() { h.requests.Wait(); close(answered) }()
@@ -201,7 +257,15 @@ func (h *house) close(ctx context.Context) error {
 	}
 	if h.lambda != nil {
 		h.lambda.Drain(ctx)
+	}
+	if h.post != nil {
+		h.post.Abort()
+	}
+	if h.lambda != nil {
 		h.lambda.Close()
+	}
+	if h.post != nil {
+		h.post.Close()
 	}
 	if h.engine != nil {
 		h.engine.Close()

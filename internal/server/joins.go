@@ -2,17 +2,22 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"naru/internal/arn"
-	"naru/internal/events"
+	"naru/internal/delivery"
 	"naru/internal/iam"
 	"naru/internal/lambda"
 	"naru/internal/logs"
 	"naru/internal/policy"
 	"naru/internal/queue"
+	"naru/internal/sigv4"
 	"naru/internal/sqs"
+	"naru/internal/wire"
 )
 
 // The joins between services. Each passes the gate that requests from outside
@@ -25,6 +30,8 @@ func (h *house) resolve(address string) (queue.Ref, bool) {
 		return h.sqs.Resolve(address)
 	case strings.HasPrefix(address, lambda.AddressPrefix):
 		return h.lambda.Resolve(address)
+	case strings.HasPrefix(address, delivery.AddressPrefix):
+		return h.post.Resolve(address)
 	}
 	return queue.Ref{}, false
 }
@@ -34,7 +41,10 @@ const lambdaPrincipal = "lambda.amazonaws.com"
 // assume gives a function the credentials of its role.
 func (h *house) assume(role, session string) (lambda.Credentials, error) {
 	c, err := h.iam.ServiceSession(lambdaPrincipal, role, session, functionSession)
-	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token}, err
+	if errors.Is(err, iam.ErrCannotAssume) {
+		err = &wire.Error{Code: wire.CodeAccessDenied, Message: "The role defined for the function cannot be assumed by Lambda.", Cause: err}
+	}
+	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token, Expires: c.Expires}, err
 }
 
 // writeLog writes a function's lines as far as its role allows it; what it
@@ -44,11 +54,15 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 	if err != nil {
 		return nil // without its role a function has no permission to log
 	}
-	err = h.iam.Authorize(ctx, role, []policy.Request{
-		{Action: "logs:CreateLogStream", Resource: logs.GroupARN(f.Account, f.Region, group) + ":*"},
+	groupARN := logs.GroupARN(f.Account, f.Region, group)
+	needs := []policy.Request{
+		{Action: "logs:CreateLogStream", Resource: groupARN + ":*"},
 		{Action: "logs:PutLogEvents", Resource: logs.StreamARN(f.Account, f.Region, group, stream)},
-	})
-	if err != nil {
+	}
+	if !h.logs.HasGroup(f.Account, f.Region, group) {
+		needs = append(needs, policy.Request{Action: "logs:CreateLogGroup", Resource: groupARN})
+	}
+	if h.iam.Authorize(ctx, role, needs) != nil {
 		return nil
 	}
 	if h.store.RoomToGrow() != nil {
@@ -61,12 +75,14 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 	return h.logs.Write(f.Account, f.Region, group, stream, out)
 }
 
-const eventsPrincipal = "events.amazonaws.com"
-
-// address returns the message that brings a rule's event to its target, if the
-// target is there and its policy lets the rule use it.
-func (h *house) address(ctx context.Context, d events.Delivery) (queue.Outgoing, error) {
-	a, err := arn.Parse(d.Target)
+// outgoing returns the message by which a function sends something to a queue
+// or function, if its role may.
+func (h *house) outgoing(ctx context.Context, m lambda.Message) (queue.Outgoing, error) {
+	a, err := arn.Parse(m.Target)
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	role, err := h.iam.RolePrincipal(lambdaPrincipal, m.From.Role, m.From.Function)
 	if err != nil {
 		return queue.Outgoing{}, err
 	}
@@ -78,19 +94,56 @@ func (h *house) address(ctx context.Context, d events.Delivery) (queue.Outgoing,
 	case a.Service == "sqs":
 		needs, err = h.sqs.SendNeeds(a.Account, a.Region, a.Resource)
 	default:
-		err = fmt.Errorf("nothing can be delivered to %s", d.Target)
+		err = fmt.Errorf("nothing can be sent to %s", m.Target)
 	}
 	if err != nil {
 		return queue.Outgoing{}, err
 	}
-	for i := range needs {
-		needs[i].Context = policy.Context{"aws:SourceArn": {d.RuleARN}, "aws:SourceAccount": {d.Account}}
-	}
-	if err := h.iam.Authorize(ctx, iam.ServicePrincipal(eventsPrincipal, d.Account), needs); err != nil {
+	if err := h.iam.Authorize(ctx, role, needs); err != nil {
 		return queue.Outgoing{}, err
 	}
 	if isFunction {
-		return h.lambda.Outgoing(a.Account, a.Region, function, d.Payload)
+		return h.lambda.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
 	}
-	return h.sqs.Outgoing(a.Account, a.Region, a.Resource, eventsPrincipal, d.GroupID, d.Payload), nil
+	path, text := "/"+a.Account+"/"+a.Resource, string(m.Payload)
+	in := &sqs.SendMessageInput{QueueUrl: &path, MessageBody: &text, MessageAttributes: map[string]sqs.MessageAttributeValue{}}
+	for name, attribute := range m.Attributes {
+		in.MessageAttributes[name] = sqs.MessageAttributeValue{DataType: &attribute.Type, StringValue: &attribute.Value}
+	}
+	out, delay, err := h.sqs.Prepare(wire.WithCall(ctx, &wire.Call{
+		Service: "sqs", Operation: "SendMessage", Region: a.Region, Caller: role, Header: http.Header{},
+	}), in)
+	out.Delay = delay
+	return out, err
+}
+
+// admit lets in who may use the URL of a function: one that must be signed for,
+// or that its policy lets everybody use. In open mode an unsigned request is the
+// account's root, as everywhere.
+func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, string, error) {
+	var caller policy.Principal
+	signature, err := sigv4.Parse(v.Request)
+	switch {
+	case v.Signed && err != nil:
+		return caller, "", &wire.Error{Code: wire.CodeUnsigned, Message: "Forbidden", Cause: err}
+	case v.Signed:
+		if caller, _, err = h.iam.Authenticate(v.Request, signature, func() sigv4.Payload { return sigv4.Payload{Sum: sha256.Sum256(v.Body)} }); err != nil {
+			return caller, "", err
+		}
+		return caller, signature.KeyID, h.iam.Authorize(ctx, caller, v.Needs)
+	case iam.Mode(h.config.Auth) == iam.ModeOpen:
+		caller = policy.Principal{Kind: policy.Root, Account: v.Account, ARN: "arn:aws:iam::" + v.Account + ":root", UserID: v.Account}
+	}
+	return caller, "", h.iam.Authorize(ctx, caller, v.Needs)
+}
+
+// tagsOf returns the tags of a resource, for the conditions of policies.
+func (h *house) tagsOf(a arn.ARN) map[string]string {
+	switch a.Service {
+	case "lambda":
+		return h.lambda.TagsOf(a)
+	case "logs":
+		return h.logs.TagsOf(a)
+	}
+	return nil
 }

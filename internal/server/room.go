@@ -9,8 +9,8 @@ import (
 // How operations use the disk, by the verbs that their names begin with. What
 // is in neither list makes the store grow.
 var (
-	readers   = []string{"Get", "List", "Describe", "Filter", "Head", "Assume"}
-	shrinkers = []string{"Receive", "Delete", "Remove", "Untag", "Purge", "Change", "Cancel", "Disable", "Stop"}
+	readers   = []string{"Get", "List", "Describe", "Filter", "Head", "Assume", "Simulate", "Test", "Decode"}
+	shrinkers = []string{"Receive", "Delete", "Remove", "Detach", "Untag", "Purge", "Change", "Cancel", "Disable", "Stop"}
 	// callers do not write by themselves: what an invocation writes is refused
 	// where it does.
 	callers = []string{"Invoke"}

@@ -137,7 +137,10 @@ func (s *server) routes() http.Handler {
 	}
 	mux.Handle("/_naru/", http.NotFoundHandler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _, isURL := lambda.ParseURLHost(hostname(r.Host))
 		switch {
+		case isURL: // a host of its own, with nothing else on it
+			s.house.Load().serveURL(w, r, id)
 		case len(r.URL.Path) > 1 && (own(r.URL.Path, "/_naru/") || own(r.URL.Path, "/_localstack/") || own(r.URL.Path, "/moto-api/")):
 			mux.ServeHTTP(w, r)
 		case isVisit(r):

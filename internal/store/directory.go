@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -140,12 +141,21 @@ func lockDirectory(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("the data directory %s is in use by another process", path)
+	for end := time.Now().Add(lockPatience); ; {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			return f, nil
+		}
+		if time.Now().After(end) {
+			f.Close()
+			return nil, fmt.Errorf("the data directory %s is in use by another process", path)
+		}
+		time.Sleep(lockPatience / 100)
 	}
-	return f, nil
 }
+
+// lockPatience is how long a new process waits for the lock: of one that was
+// killed, a child that it was just starting may hold it for a moment longer.
+const lockPatience = time.Second
 
 // refuseForeign fails when the directory holds something and has no marker.
 func refuseForeign(path string) error {

@@ -127,6 +127,19 @@ func (p Position) Durable() bool {
 	}
 }
 
+// IsVisible reports whether Visible would return at once, with nothing lost.
+func (p Position) IsVisible() bool {
+	if p.group == nil {
+		return true
+	}
+	select {
+	case <-p.group.applied:
+		return true
+	default:
+		return p.Durable()
+	}
+}
+
 // Visible waits until reads see everything appended up to p, which may be
 // before that is durable.
 func (p Position) Visible() {
