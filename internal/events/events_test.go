@@ -113,7 +113,7 @@ func (w *world) received() (all []scheduledEvent) {
 				w.Fatalf("%s: %v", d.Payload, err)
 			}
 			all = append(all, e)
-			if err := w.engine.Queue(w.ref.Content).Ack(d.Handle); err != nil {
+			if _, err := w.engine.Queue(w.ref.Content).Ack(d.Handle); err != nil {
 				w.Fatal(err)
 			}
 		}

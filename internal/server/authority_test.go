@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"reflect"
 	"strings"
 	"testing"
@@ -28,37 +29,54 @@ const walked = "walked"
 
 // named gives the members of an input values that name things which may be
 // there, as far as authorisations have to look at them.
-func named(v reflect.Value, endpoint string) {
+func named(v reflect.Value, service, endpoint string) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
 		if f.Kind() == reflect.Pointer && !f.IsNil() {
 			f = f.Elem()
 		}
 		if f.Kind() == reflect.String && f.CanSet() && !f.MethodByName("Values").IsValid() {
-			f.SetString(valueFor(name, endpoint))
+			f.SetString(valueFor(service, name, endpoint))
 		}
 	}
 }
 
-// valueFor returns a text for a member of any operation's input. A member of
-// which authorisations want more needs a case here.
-func valueFor(member, endpoint string) string {
-	const account = "000000000000"
+// arns are the ARNs by which members of inputs name something.
+var arns = map[string]string{
+	"sqs":    "arn:aws:sqs:us-east-1:000000000000:" + walked,
+	"lambda": "arn:aws:lambda:us-east-1:000000000000:function:" + walked,
+	"events": "arn:aws:events:us-east-1:000000000000:rule/" + walked,
+	"logs":   "arn:aws:logs:us-east-1:000000000000:log-group:" + walked,
+	"iam":    "arn:aws:iam::000000000000:user/" + walked,
+}
+
+// values are texts for members of inputs, of all services or of one; the rest
+// is called walked. Members of which authorisations want more need a line here.
+var values = map[string]string{
+	"PolicyArn":      "arn:aws:iam::000000000000:policy/" + walked,
+	"RoleArn":        "arn:aws:iam::000000000000:role/" + walked,
+	"Role":           "arn:aws:iam::000000000000:role/" + walked,
+	"EventBusName":   "default",
+	"Path":           "/",
+	"NewPath":        "/",
+	"PathPrefix":     "/",
+	"lambda.Arn":     "arn:aws:lambda:us-east-1:000000000000:layer:" + walked + ":1",
+	"sqs.TaskHandle": base64.StdEncoding.EncodeToString([]byte(`{"taskId":"e93a3d27-cc4f-4c2c-8a2e-6a5a5b4d8d0c","sourceArn":"` + arns["sqs"] + `"}`)),
+}
+
+// valueFor returns a text for a member of an operation's input.
+func valueFor(service, member, endpoint string) string {
+	for _, name := range []string{service + "." + member, member} {
+		if value, ok := values[name]; ok {
+			return value
+		}
+	}
+	arn := arns[service]
 	switch {
 	case member == "QueueUrl":
-		return endpoint + "/" + account + "/" + walked
-	case member == "PolicyArn":
-		return "arn:aws:iam::" + account + ":policy/" + walked
-	case member == "PolicySourceArn", member == "CallerArn":
-		return "arn:aws:iam::" + account + ":user/" + walked
-	case strings.HasPrefix(member, "Role") && strings.HasSuffix(member, "Arn"), member == "Role":
-		return "arn:aws:iam::" + account + ":role/" + walked
-	case strings.HasSuffix(strings.ToLower(member), "arn"):
-		return "arn:aws:sqs:us-east-1:" + account + ":" + walked
-	case member == "EventBusName":
-		return "default"
-	case member == "Path", member == "NewPath", member == "PathPrefix":
-		return "/"
+		return endpoint + "/000000000000/" + walked
+	case arn != "" && (member == "Resource" || strings.HasSuffix(strings.ToLower(member), "arn")):
+		return arn
 	}
 	return walked
 }
@@ -66,8 +84,8 @@ func valueFor(member, endpoint string) string {
 // TestEveryOperationNeedsPermission holds every table of operations to what the
 // gate is asked: an operation that asks for nothing must have a reason.
 func TestEveryOperationNeedsPermission(t *testing.T) {
-	seen := map[string]bool{}
-	for _, s := range services(t) {
+	seen, w := map[string]bool{}, newWalk(t, "open")
+	for _, s := range w.house.services() {
 		for _, op := range s.Operations {
 			name := s.Name + "." + op.Name
 			seen[name] = true
@@ -97,7 +115,7 @@ func vendorOf(s wire.Service) string {
 func testNeeds(t *testing.T, s wire.Service, op wire.Operation, free bool) {
 	in, _ := op.Types()
 	input := filled(t, in, func(reflect.StructField) bool { return true })
-	named(input.Elem(), "http://127.0.0.1:4566")
+	named(input.Elem(), s.Name, "http://127.0.0.1:4566")
 	caller := policy.Principal{Kind: policy.Root, ARN: "arn:aws:iam::000000000000:root", Account: "000000000000"}
 	ctx := wire.WithCall(context.Background(), &wire.Call{
 		Service: s.Name, Operation: op.Name, Region: "us-east-1", Caller: caller, Endpoint: "http://127.0.0.1:4566", Path: "/",
@@ -105,7 +123,7 @@ func testNeeds(t *testing.T, s wire.Service, op wire.Operation, free bool) {
 	needs, err := op.Needs(ctx, input.Interface())
 	switch {
 	case err != nil:
-		t.Fatalf("its authorisations cannot be told from the input; valueFor may need a case: %v", err)
+		t.Fatalf("its authorisations cannot be told from the input; values may need a line: %v", err)
 	case free && len(needs) > 0:
 		t.Errorf("it needs permission after all: %v", needs)
 	case !free && len(needs) == 0:
