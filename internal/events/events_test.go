@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"naru/internal/clock"
+	"naru/internal/delivery"
 	"naru/internal/meter"
 	"naru/internal/policy"
 	"naru/internal/queue"
@@ -21,17 +22,19 @@ import (
 	"naru/internal/wire"
 )
 
-// A world is an EventBridge with one queue as target, on a disk whose power
-// can be cut.
+// A world is an EventBridge with one queue as the target of everything, on a
+// disk whose power can be cut.
 type world struct {
 	*testing.T
 	disk    *storetest.Disk
 	store   *store.Store
 	clock   *clock.Clock
 	engine  *queue.Engine
+	post    *delivery.Post
 	service *Service
 	ref     queue.Ref
 	denied  atomic.Bool // the target may not be used
+	last    delivery.Delivery
 }
 
 const (
@@ -50,26 +53,30 @@ func inBubble(t *testing.T, f func(w *world)) {
 	})
 }
 
+func (w *world) resolve(address string) (queue.Ref, bool) {
+	if address == delivery.AddressPrefix {
+		return w.post.Resolve(address)
+	}
+	return w.ref, true
+}
+
 func (w *world) start() {
 	w.Helper()
 	w.store = w.disk.Open(w)
 	var err error
-	w.engine, err = queue.Open(queue.Options{Store: w.store, Clock: w.clock, Resolve: func(string) (queue.Ref, bool) { return w.ref, true }})
-	if err != nil {
+	if w.engine, err = queue.Open(queue.Options{Store: w.store, Clock: w.clock, Resolve: w.resolve}); err != nil {
 		w.Fatal(err)
 	}
 	w.engine.Attach(w.ref, queue.Config{})
-	w.service, err = Open(Options{
-		Store: w.store, Engine: w.engine, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Meter: new(meter.Registry),
-		Address: func(_ context.Context, d Delivery) (queue.Outgoing, error) {
-			if w.denied.Load() {
-				return queue.Outgoing{}, errors.New("no permission")
-			}
-			return queue.Outgoing{Address: "q", Payload: d.Payload}, nil
-		},
-	})
+	log := slog.New(slog.DiscardHandler)
+	w.post, err = delivery.Open(delivery.Options{Store: w.store, Engine: w.engine, Clock: w.clock, Log: log, Meter: new(meter.Registry), Deliver: w.deliver})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.service, err = Open(Options{Store: w.store, Post: w.post, Clock: w.clock, Log: log, Meter: new(meter.Registry)})
 	if err == nil {
 		w.engine.Start()
+		w.post.Start()
 		err = w.service.Start()
 	}
 	if err != nil {
@@ -77,9 +84,21 @@ func (w *world) start() {
 	}
 }
 
+func (w *world) deliver(_ context.Context, d *delivery.Delivery) ([]queue.Outgoing, error) {
+	if w.denied.Load() {
+		return nil, &delivery.Failure{Code: delivery.NoPermissions}
+	}
+	w.last = *d
+	if bus, ok := strings.CutPrefix(d.Target, "arn:aws:events:us-east-1:000000000000:event-bus/"); ok {
+		return w.service.Forward(account, region, bus, d.ID, d.Payload, d.Hops+1)
+	}
+	return []queue.Outgoing{{Address: "q", Payload: []byte(d.Payload)}}, nil
+}
+
 func (w *world) stop() {
 	w.Helper()
 	w.service.Close()
+	w.post.Close()
 	w.engine.Close()
 	if err := w.engine.Check(); err != nil {
 		w.Error(err)
@@ -95,8 +114,8 @@ func (w *world) powerCut() {
 	w.start()
 }
 
-// received returns the events that have come since it was last asked.
-func (w *world) received() (all []scheduledEvent) {
+// sent returns what has been sent to the target since it was last asked.
+func (w *world) sent() (all []string) {
 	w.Helper()
 	synctest.Wait()
 	for {
@@ -108,16 +127,25 @@ func (w *world) received() (all []scheduledEvent) {
 			return all
 		}
 		for _, d := range got {
-			var e scheduledEvent
-			if err := json.Unmarshal(d.Payload, &e); err != nil {
-				w.Fatalf("%s: %v", d.Payload, err)
-			}
-			all = append(all, e)
-			if _, err := w.engine.Queue(w.ref.Content).Ack(d.Handle); err != nil {
+			all = append(all, string(d.Payload))
+			if err := w.engine.Queue(w.ref.Content).Forward(d.Handle, nil); err != nil {
 				w.Fatal(err)
 			}
 		}
 	}
+}
+
+// received returns what has been sent as events.
+func (w *world) received() (all []envelope) {
+	w.Helper()
+	for _, text := range w.sent() {
+		var e envelope
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			w.Fatalf("%s: %v", text, err)
+		}
+		all = append(all, e)
+	}
+	return all
 }
 
 func call() context.Context {
@@ -128,20 +156,43 @@ func call() context.Context {
 
 func ptr[T any](v T) *T { return &v }
 
-func (w *world) rule(name, expression string) {
+func (w *world) must(_ any, err error) {
 	w.Helper()
-	if _, err := w.service.PutRule(call(), &PutRuleInput{Name: &name, ScheduleExpression: &expression}); err != nil {
-		w.Fatal(err)
-	}
-	_, err := w.service.PutTargets(call(), &PutTargetsInput{Rule: &name, Targets: []Target{{Id: ptr("t"), Arn: ptr(target)}}})
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
+// refused wants an error of AWS's.
+func (w *world) refused(err error, code, message string) {
+	w.Helper()
+	var e *wire.Error
+	if !errors.As(err, &e) || e.Code != code || e.Message != message {
+		w.Errorf("got %v, want %s: %s", err, code, message)
+	}
+}
+
+func (w *world) rule(name, expression string) {
+	w.Helper()
+	w.must(w.service.PutRule(call(), &PutRuleInput{Name: &name, ScheduleExpression: &expression}))
+	w.target(name, nil, Target{Id: ptr("t"), Arn: ptr(target)})
+}
+
+// on makes a rule with a pattern on a bus, with targets.
+func (w *world) on(bus *string, name, pattern string, targets ...Target) {
+	w.Helper()
+	w.must(w.service.PutRule(call(), &PutRuleInput{Name: &name, EventBusName: bus, EventPattern: &pattern}))
+	w.target(name, bus, targets...)
+}
+
+func (w *world) target(rule string, bus *string, targets ...Target) {
+	w.Helper()
+	w.must(w.service.PutTargets(call(), &PutTargetsInput{Rule: &rule, EventBusName: bus, Targets: targets}))
+}
+
 func sleep(d time.Duration) { <-time.After(d); synctest.Wait() }
 
-func times(events []scheduledEvent) (all []string) {
+func times(events []envelope) (all []string) {
 	for _, e := range events {
 		all = append(all, e.Time)
 	}
@@ -152,18 +203,18 @@ func TestARateFiresOncePerPeriodCountedFromWhenTheRuleWasMade(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.rule("r", "rate(1 minute)")
 		sleep(3*time.Minute + 30*time.Second)
-		got := w.received()
-		if want := []string{"2000-01-01T00:01:00Z", "2000-01-01T00:02:00Z", "2000-01-01T00:03:00Z"}; !slices.Equal(times(got), want) {
-			t.Fatalf("fired at %q", times(got))
+		got := w.sent()
+		if len(got) != 3 {
+			t.Fatalf("sent %q", got)
 		}
-		e := got[0]
-		id := e.ID
-		e.ID = ""
-		text, _ := json.Marshal(e)
-		want := `{"version":"0","id":"","detail-type":"Scheduled Event","source":"aws.events","account":"000000000000","time":"2000-01-01T00:01:00Z",` +
+		var e envelope
+		if err := json.Unmarshal([]byte(got[0]), &e); err != nil || len(e.ID) != 36 || strings.Contains(got[1], e.ID) {
+			t.Errorf("%v: %q", err, got)
+		}
+		want := `{"version":"0","id":"` + e.ID + `","detail-type":"Scheduled Event","source":"aws.events","account":"000000000000","time":"2000-01-01T00:01:00Z",` +
 			`"region":"us-east-1","resources":["arn:aws:events:us-east-1:000000000000:rule/r"],"detail":{}}`
-		if string(text) != want || len(id) != 36 || got[1].ID == id {
-			t.Errorf("the event is %s, its id %q", text, id)
+		if got[0] != want {
+			t.Errorf("sent %s, want %s", got[0], want)
 		}
 	})
 }
@@ -180,6 +231,7 @@ func TestCronFiresAtItsTimes(t *testing.T) {
 
 func TestAcrossPowerCutsNoTimeIsMissedOrDoubled(t *testing.T) {
 	inBubble(t, func(w *world) {
+		sleep(1_234_567) // times are not only whole milliseconds
 		w.rule("r", "rate(5 minutes)")
 		var got []string
 		for range 40 {
@@ -198,39 +250,16 @@ func TestAcrossPowerCutsNoTimeIsMissedOrDoubled(t *testing.T) {
 	})
 }
 
-func TestWhatWasMissedWhileDownIsNotCaughtUp(t *testing.T) {
-	inBubble(t, func(w *world) {
-		w.rule("r", "rate(1 minute)")
-		sleep(90 * time.Second)
-		w.received()
-		w.service.Close()
-		sleep(time.Hour)
-		w.powerCut()
-		got := times(w.received())
-		if len(got) > 1 {
-			t.Errorf("caught up on %q", got)
-		}
-		sleep(2 * time.Minute)
-		if got := w.received(); len(got) != 2 {
-			t.Errorf("afterwards it fired at %q", times(got))
-		}
-	})
-}
-
 func TestADisabledRuleDoesNotFire(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.rule("r", "rate(1 minute)")
-		if _, err := w.service.DisableRule(call(), &DisableRuleInput{Name: ptr("r")}); err != nil {
-			t.Fatal(err)
-		}
+		w.must(w.service.DisableRule(call(), &DisableRuleInput{Name: ptr("r")}))
 		sleep(10 * time.Minute)
-		if got := w.received(); got != nil {
-			t.Errorf("fired at %q", times(got))
+		if got := w.sent(); got != nil {
+			t.Errorf("sent %q", got)
 		}
 		sleep(30 * time.Second)
-		if _, err := w.service.EnableRule(call(), &EnableRuleInput{Name: ptr("r")}); err != nil {
-			t.Fatal(err)
-		}
+		w.must(w.service.EnableRule(call(), &EnableRuleInput{Name: ptr("r")}))
 		sleep(2 * time.Minute)
 		if got, want := times(w.received()), []string{"2000-01-01T00:11:30Z", "2000-01-01T00:12:30Z"}; !slices.Equal(got, want) {
 			t.Errorf("enabled again it fired at %q, want %q", got, want)
@@ -238,12 +267,15 @@ func TestADisabledRuleDoesNotFire(t *testing.T) {
 	})
 }
 
-func TestAClockThatIsMovedForwardFiresOnceForTheLastTime(t *testing.T) {
+func TestARuleThatLosesItsScheduleDoesNotFire(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.rule("r", "rate(1 minute)")
-		w.clock.Advance(10*time.Minute + 5*time.Second)
-		if got, want := times(w.received()), []string{"2000-01-01T00:10:00Z"}; !slices.Equal(got, want) {
-			t.Errorf("fired at %q, want %q", got, want)
+		w.must(w.service.PutRule(call(), &PutRuleInput{Name: ptr("r"), EventPattern: ptr(`{"source": ["x"]}`)}))
+		sleep(10 * time.Minute)
+		w.powerCut()
+		sleep(10 * time.Minute)
+		if got := w.sent(); got != nil {
+			t.Errorf("sent %q", got)
 		}
 	})
 }
@@ -261,6 +293,32 @@ func TestATargetThatRefusesGetsNothingAndTheRuleGoesOn(t *testing.T) {
 	})
 }
 
+func TestTagsOfARuleGiveItsFiringsOptions(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.must(w.service.PutRule(call(), &PutRuleInput{Name: ptr("r"), ScheduleExpression: ptr("rate(1 hour)"), Tags: []Tag{{"naru:catch-up", "24h"}}}))
+		w.target("r", nil, Target{Id: ptr("t"), Arn: ptr(target)})
+		arn := "arn:aws:events:us-east-1:000000000000:rule/r"
+		w.must(w.service.TagResource(call(), &TagResourceInput{ResourceARN: &arn, Tags: []Tag{{"naru:jitter", "30m"}}}))
+		w.service.Close()
+		sleep(3*time.Hour + time.Minute)
+		w.powerCut()
+		sleep(90 * time.Minute)
+		if got := times(w.received()); len(got) != 4 || got[0] != "2000-01-01T01:00:00Z" || got[3] != "2000-01-01T04:00:00Z" {
+			t.Errorf("fired for %q", got)
+		}
+		if offset := w.last.Due.Sub(time.Date(2000, 1, 1, 4, 0, 0, 0, time.UTC)); offset <= 0 || offset >= 30*time.Minute {
+			t.Errorf("the last was due %v later", offset)
+		}
+		w.must(w.service.TagResource(call(), &TagResourceInput{ResourceARN: &arn, Tags: []Tag{{"naru:overlap", "skip"}}}))
+		sleep(3 * time.Hour)
+		if got := w.sent(); len(got) != 1 {
+			t.Errorf("while the first was still there %d were sent", len(got))
+		}
+		_, err := w.service.TagResource(call(), &TagResourceInput{ResourceARN: &arn, Tags: []Tag{{"naru:jitter", "soon"}}})
+		w.refused(err, "ValidationException", `the tag naru:jitter is "soon", which is no duration from 1s to 24h0m0s, such as 90s, 15m or 6h.`)
+	})
+}
+
 func TestRulesAndTargets(t *testing.T) {
 	inBubble(t, func(w *world) {
 		s := w.service
@@ -271,25 +329,22 @@ func TestRulesAndTargets(t *testing.T) {
 		} else if got, err = s.ListRules(call(), &ListRulesInput{NextToken: got.NextToken}); err != nil || len(got.Rules) != 1 || got.Rules[0].Name != "b" {
 			t.Errorf("second page: %+v, %v", got, err)
 		}
-		if _, err := s.DeleteRule(call(), &DeleteRuleInput{Name: ptr("a")}); err == nil || !strings.Contains(err.Error(), "Rule can't be deleted since it has targets.") {
-			t.Errorf("with targets: %v", err)
+		if got, err := s.ListRuleNamesByTarget(call(), &ListRuleNamesByTargetInput{TargetArn: ptr(target)}); err != nil || !slices.Equal(got.RuleNames, []string{"a", "b"}) {
+			t.Errorf("by target: %+v, %v", got, err)
 		}
+		_, err := s.DeleteRule(call(), &DeleteRuleInput{Name: ptr("a")})
+		w.refused(err, "ValidationException", "Rule can't be deleted since it has targets.")
 		w.powerCut()
 		s = w.service
 		if got, err := s.ListTargetsByRule(call(), &ListTargetsByRuleInput{Rule: ptr("a")}); err != nil || len(got.Targets) != 1 || *got.Targets[0].Arn != target {
 			t.Errorf("targets: %+v, %v", got, err)
 		}
-		if _, err := s.RemoveTargets(call(), &RemoveTargetsInput{Rule: ptr("a"), Ids: []string{"t", "other"}}); err != nil {
-			t.Error(err)
-		}
+		w.must(s.RemoveTargets(call(), &RemoveTargetsInput{Rule: ptr("a"), Ids: []string{"t", "other"}}))
 		for range 2 { // one that is not there is as good as deleted
-			if _, err := s.DeleteRule(call(), &DeleteRuleInput{Name: ptr("a")}); err != nil {
-				t.Error(err)
-			}
+			w.must(s.DeleteRule(call(), &DeleteRuleInput{Name: ptr("a")}))
 		}
-		if _, err := s.DescribeRule(call(), &DescribeRuleInput{Name: ptr("a")}); err == nil || !strings.Contains(err.Error(), "Rule a does not exist on EventBus default.") {
-			t.Errorf("described: %v", err)
-		}
+		_, err = s.DescribeRule(call(), &DescribeRuleInput{Name: ptr("a")})
+		w.refused(err, "ResourceNotFoundException", "Rule a does not exist on EventBus default.")
 		sleep(2 * time.Hour)
 		if got := w.received(); len(got) != 1 { // b's at 1:00
 			t.Errorf("fired at %q", times(got))
@@ -300,37 +355,56 @@ func TestRulesAndTargets(t *testing.T) {
 func TestBadRulesAndTargetsAreRefused(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.rule("r", "rate(1 hour)")
+		hourly := ptr("rate(1 hour)")
 		for name, in := range map[string]PutRuleInput{
-			"no name":      {ScheduleExpression: ptr("rate(1 hour)")},
-			"bad name":     {Name: ptr("a b"), ScheduleExpression: ptr("rate(1 hour)")},
-			"no schedule":  {Name: ptr("x")},
+			"no name":      {ScheduleExpression: hourly},
+			"bad name":     {Name: ptr("a b"), ScheduleExpression: hourly},
+			"nothing":      {Name: ptr("x")},
 			"bad schedule": {Name: ptr("x"), ScheduleExpression: ptr("rate(1 hours)")},
-			"bad state":    {Name: ptr("x"), ScheduleExpression: ptr("rate(1 hour)"), State: ptr("ON")},
-			"other bus":    {Name: ptr("x"), ScheduleExpression: ptr("rate(1 hour)"), EventBusName: ptr("mine")},
+			"bad pattern":  {Name: ptr("x"), EventPattern: ptr(`{"a": 1}`)},
+			"long pattern": {Name: ptr("x"), EventPattern: ptr(`{"a": ["` + strings.Repeat("x", 4096) + `"]}`)},
+			"bad state":    {Name: ptr("x"), ScheduleExpression: hourly, State: ptr("ON")},
+			"other bus":    {Name: ptr("x"), EventPattern: ptr(`{"a": [1]}`), EventBusName: ptr("mine")},
+			"bad tag":      {Name: ptr("x"), ScheduleExpression: hourly, Tags: []Tag{{"aws:x", "y"}}},
 		} {
 			var e *wire.Error
 			if _, err := w.service.PutRule(call(), &in); !errors.As(err, &e) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		_, err := w.service.PutRule(call(), &PutRuleInput{Name: ptr("x"), EventPattern: ptr(`{"a": 1}`)})
+		w.refused(err, "InvalidEventPatternException", "Event pattern is not valid. Reason: \"a\" must be an object or an array\n at [Source: (String)\"{\"a\": 1}\"; line: 1, column: 8]")
 		for name, bad := range map[string]Target{
-			"no arn":     {Id: ptr("x")},
-			"bad id":     {Id: ptr("x y"), Arn: ptr(target)},
-			"two inputs": {Id: ptr("x"), Arn: ptr(target), Input: ptr("1"), InputPath: ptr("$")},
-			"elsewhere":  {Id: ptr("x"), Arn: ptr("arn:aws:sns:us-east-1:000000000000:topic")},
+			"no arn":           {Id: ptr("x")},
+			"bad id":           {Id: ptr("x y"), Arn: ptr(target)},
+			"long id":          {Id: ptr(strings.Repeat("x", 65)), Arn: ptr(target)},
+			"two inputs":       {Id: ptr("x"), Arn: ptr(target), Input: ptr("1"), InputPath: ptr("$")},
+			"bad input":        {Id: ptr("x"), Arn: ptr(target), Input: ptr("{")},
+			"bad path":         {Id: ptr("x"), Arn: ptr(target), InputPath: ptr("detail")},
+			"no template":      {Id: ptr("x"), Arn: ptr(target), InputTransformer: &InputTransformer{}},
+			"reserved":         {Id: ptr("x"), Arn: ptr(target), InputTransformer: &InputTransformer{InputTemplate: ptr("1"), InputPathsMap: map[string]string{"aws.x": "$"}}},
+			"bad paths":        {Id: ptr("x"), Arn: ptr(target), InputTransformer: &InputTransformer{InputTemplate: ptr("1"), InputPathsMap: map[string]string{"x": "y"}}},
+			"too young":        {Id: ptr("x"), Arn: ptr(target), RetryPolicy: &RetryPolicy{MaximumEventAgeInSeconds: ptr(int32(59))}},
+			"too often":        {Id: ptr("x"), Arn: ptr(target), RetryPolicy: &RetryPolicy{MaximumRetryAttempts: ptr(int32(186))}},
+			"FIFO dead-letter": {Id: ptr("x"), Arn: ptr(target), DeadLetterConfig: &DeadLetterConfig{ptr(target + ".fifo")}},
+			"FIFO no group":    {Id: ptr("x"), Arn: ptr(target + ".fifo")},
+			"elsewhere":        {Id: ptr("x"), Arn: ptr("arn:aws:sns:us-east-1:000000000000:topic")},
+			"a rule":           {Id: ptr("x"), Arn: ptr("arn:aws:events:us-east-1:000000000000:rule/r")},
 		} {
 			var e *wire.Error
 			if _, err := w.service.PutTargets(call(), &PutTargetsInput{Rule: ptr("r"), Targets: []Target{bad}}); !errors.As(err, &e) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+		_, err = w.service.PutTargets(call(), &PutTargetsInput{Rule: ptr("r"), Targets: []Target{
+			{Id: ptr("x"), Arn: ptr(target), InputTransformer: &InputTransformer{InputTemplate: ptr(`"<a> <notdefinedkey>"`), InputPathsMap: map[string]string{"a": "$.detail"}}},
+		}})
+		w.refused(err, "ValidationException", "InputTemplate for target x contains invalid placeholder notdefinedkey.")
 		var many []Target
 		for i := range maxTargets + 1 {
 			many = append(many, Target{Id: ptr(string(rune('a' + i))), Arn: ptr(target)})
 		}
-		_, err := w.service.PutTargets(call(), &PutTargetsInput{Rule: ptr("r"), Targets: many})
-		if err == nil || !strings.Contains(err.Error(), "The requested resource exceeds the maximum number allowed.") {
-			t.Errorf("six targets: %v", err)
-		}
+		_, err = w.service.PutTargets(call(), &PutTargetsInput{Rule: ptr("r"), Targets: many})
+		w.refused(err, "LimitExceededException", "The requested resource exceeds the maximum number allowed.")
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"naru/internal/clock"
 	"naru/internal/store"
@@ -276,10 +277,15 @@ type Outgoing struct {
 	Address string
 	Payload []byte
 	Note    []byte
-	// Group, Once and Tag are as in a Put.
+	// Delay, Group, Once and Tag are as in a Put. A delay begins when the message
+	// arrives.
+	Delay time.Duration
 	Group string
 	Once  string
 	Tag   []byte
+	// Track, if not "", is a name under which Underway knows the message. No
+	// other message has it.
+	Track string
 }
 
 // Send writes notes and sends messages, in one batch: after a crash either all
@@ -303,7 +309,7 @@ func noteOps(notes []Note) (ops []store.Op) {
 
 func (e *Engine) parcels(messages []Outgoing) (all []*parcel) {
 	for _, m := range messages {
-		p := &parcel{address: m.Address, group: e.groupOf(m.Group), note: m.Note, tag: m.Tag, body: &body{payload: m.Payload}}
+		p := &parcel{address: m.Address, group: e.groupOf(m.Group), note: m.Note, delay: m.Delay, tag: m.Tag, track: m.Track, body: &body{payload: m.Payload}}
 		if m.Once != "" {
 			p.once = e.names.sum(sentBefore, m.Once)
 		}

@@ -141,11 +141,15 @@ func (q *Queue) accept(source int, number uint64, p *parcel, b *body) error {
 		return position.Wait()
 	}
 	m := &message{slot: slot{at: now}, group: p.group, sent: p.sent, receives: p.count, first: p.first, note: p.note}
+	if p.delay > 0 && !q.config.FIFO {
+		m.at, m.state = now+p.delay.Milliseconds(), delayed
+	}
 	if m.sent == 0 || q.config.FIFO {
 		m.sent = now
 	}
 	m.sent = max(m.sent, q.meta.reaped.Sent)
 	ops = append(ops, q.put(m, b)...)
+	ops = append(ops, q.track(p, m)...)
 	if len(n.recalls) > 0 {
 		ops = append(ops, q.putDown(p.once, Sent{MessageID: m.id(), Tag: p.tag}.remembered())...)
 	}

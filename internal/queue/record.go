@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"naru/internal/store"
 )
@@ -166,8 +167,10 @@ type parcel struct {
 	sent    int64 // 0: it is sent when it arrives
 	first   int64
 	count   uint32 // receives so far
-	once    what   // as in a Put; zero for none
+	delay   time.Duration
+	once    what // as in a Put; zero for none
 	tag     []byte
+	track   string // as in Outgoing
 	body    *body
 	content uint64 // 0 if it came from none
 	home    MessageID
@@ -182,8 +185,10 @@ func (p *parcel) encode() []byte {
 	b = binary.AppendVarint(b, p.sent)
 	b = binary.AppendVarint(b, p.first)
 	b = binary.AppendUvarint(b, uint64(p.count))
+	b = binary.AppendVarint(b, p.delay.Milliseconds())
 	b = append(b, p.once[:]...)
 	b = appendString(b, string(p.tag))
+	b = appendString(b, p.track)
 	b = binary.AppendUvarint(b, p.content)
 	b = binary.AppendVarint(b, p.home.Sent)
 	b = binary.AppendUvarint(b, p.home.Sequence)
@@ -203,8 +208,10 @@ func parseParcel(text []byte) (*parcel, error) {
 		sent:    r.varint(),
 		first:   r.varint(),
 		count:   uint32(r.uvarint()),
+		delay:   time.Duration(r.varint()) * time.Millisecond,
 		once:    what(r.take(len(what{}))),
 		tag:     []byte(r.string()),
+		track:   r.string(),
 		content: r.uvarint(),
 		home:    MessageID{r.varint(), r.uvarint()},
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"naru/internal/clock"
+	"naru/internal/delivery"
 	"naru/internal/events"
 	"naru/internal/iam"
 	"naru/internal/lambda"
@@ -32,6 +33,7 @@ type house struct {
 	sqs    *sqs.Service
 	logs   *logs.Service
 	lambda *lambda.Service
+	post   *delivery.Post
 	events *events.Service
 
 	mu       sync.Mutex
@@ -68,7 +70,7 @@ func openHouse(p place) (_ *house, err error) {
 		return nil, err
 	}
 	h.measure(p)
-	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openEvents} {
+	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openPost, h.openEvents} {
 		if err := open(p); err != nil {
 			return nil, err
 		}
@@ -79,6 +81,7 @@ func openHouse(p place) (_ *house, err error) {
 	}
 	h.engine.Start()
 	h.lambda.Start()
+	h.post.Start()
 	return h, errors.Join(h.sqs.Start(), h.events.Start())
 }
 
@@ -154,10 +157,16 @@ func private(c Config) (dirs []string) {
 	return dirs
 }
 
-func (h *house) openEvents(p place) (err error) {
-	h.events, err = events.Open(events.Options{
-		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter, Address: h.address,
+func (h *house) openPost(p place) (err error) {
+	h.post, err = delivery.Open(delivery.Options{
+		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
+		Deliver: h.deliver, DeadLetter: h.deadLetter,
 	})
+	return err
+}
+
+func (h *house) openEvents(p place) (err error) {
+	h.events, err = events.Open(events.Options{Store: h.store, Post: h.post, Clock: p.clock, Log: p.config.Log, Meter: p.meter})
 	return err
 }
 
@@ -231,6 +240,9 @@ func (h *house) close(ctx context.Context) error {
 	if h.events != nil {
 		h.events.Close()
 	}
+	if h.post != nil {
+		h.post.Interrupt()
+	}
 	if h.engine != nil {
 		h.engine.Interrupt()
 	}
@@ -245,7 +257,15 @@ func (h *house) close(ctx context.Context) error {
 	}
 	if h.lambda != nil {
 		h.lambda.Drain(ctx)
+	}
+	if h.post != nil {
+		h.post.Abort()
+	}
+	if h.lambda != nil {
 		h.lambda.Close()
+	}
+	if h.post != nil {
+		h.post.Close()
 	}
 	if h.engine != nil {
 		h.engine.Close()

@@ -3,15 +3,13 @@ package server
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"net/http"
 	"strings"
 
 	"naru/internal/arn"
-	"naru/internal/events"
+	"naru/internal/delivery"
 	"naru/internal/iam"
 	"naru/internal/lambda"
 	"naru/internal/logs"
@@ -32,6 +30,8 @@ func (h *house) resolve(address string) (queue.Ref, bool) {
 		return h.sqs.Resolve(address)
 	case strings.HasPrefix(address, lambda.AddressPrefix):
 		return h.lambda.Resolve(address)
+	case strings.HasPrefix(address, delivery.AddressPrefix):
+		return h.post.Resolve(address)
 	}
 	return queue.Ref{}, false
 }
@@ -102,20 +102,16 @@ func (h *house) outgoing(ctx context.Context, m lambda.Message) (queue.Outgoing,
 	if isFunction {
 		return h.lambda.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
 	}
-	out := h.sqs.Outgoing(a.Account, a.Region, a.Resource, role.UserID, "", m.Payload)
-	out.Payload = withAttributes(out.Payload, m.Attributes)
-	return out, nil
-}
-
-// withAttributes adds attributes to the payload of a message to a queue that
-// has none: they are at its end, in the form that docs/KEYS.md gives.
-func withAttributes(payload []byte, attributes map[string]lambda.Attribute) []byte {
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		for _, text := range []string{name, attributes[name].Type, attributes[name].Value} {
-			payload = append(binary.AppendUvarint(payload, uint64(len(text))), text...)
-		}
+	path, text := "/"+a.Account+"/"+a.Resource, string(m.Payload)
+	in := &sqs.SendMessageInput{QueueUrl: &path, MessageBody: &text, MessageAttributes: map[string]sqs.MessageAttributeValue{}}
+	for name, attribute := range m.Attributes {
+		in.MessageAttributes[name] = sqs.MessageAttributeValue{DataType: &attribute.Type, StringValue: &attribute.Value}
 	}
-	return payload
+	out, delay, err := h.sqs.Prepare(wire.WithCall(ctx, &wire.Call{
+		Service: "sqs", Operation: "SendMessage", Region: a.Region, Caller: role, Header: http.Header{},
+	}), in)
+	out.Delay = delay
+	return out, err
 }
 
 // admit lets in who may use the URL of a function: one that must be signed for,
@@ -136,40 +132,6 @@ func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, st
 		caller = policy.Principal{Kind: policy.Root, Account: v.Account, ARN: "arn:aws:iam::" + v.Account + ":root", UserID: v.Account}
 	}
 	return caller, "", h.iam.Authorize(ctx, caller, v.Needs)
-}
-
-const eventsPrincipal = "events.amazonaws.com"
-
-// address returns the message that brings a rule's event to its target, if the
-// target is there and its policy lets the rule use it.
-func (h *house) address(ctx context.Context, d events.Delivery) (queue.Outgoing, error) {
-	a, err := arn.Parse(d.Target)
-	if err != nil {
-		return queue.Outgoing{}, err
-	}
-	function, isFunction := strings.CutPrefix(a.Resource, "function:")
-	var needs []policy.Request
-	switch {
-	case a.Service == "lambda" && isFunction:
-		needs, err = h.lambda.InvokeNeeds(a.Account, a.Region, function)
-	case a.Service == "sqs":
-		needs, err = h.sqs.SendNeeds(a.Account, a.Region, a.Resource)
-	default:
-		err = fmt.Errorf("nothing can be delivered to %s", d.Target)
-	}
-	if err != nil {
-		return queue.Outgoing{}, err
-	}
-	for i := range needs {
-		needs[i].Context = policy.Context{"aws:SourceArn": {d.RuleARN}, "aws:SourceAccount": {d.Account}}
-	}
-	if err := h.iam.Authorize(ctx, iam.ServicePrincipal(eventsPrincipal, d.Account), needs); err != nil {
-		return queue.Outgoing{}, err
-	}
-	if isFunction {
-		return h.lambda.Outgoing(a.Account, a.Region, function, d.Payload)
-	}
-	return h.sqs.Outgoing(a.Account, a.Region, a.Resource, eventsPrincipal, d.GroupID, d.Payload), nil
 }
 
 // tagsOf returns the tags of a resource, for the conditions of policies.

@@ -271,7 +271,7 @@ func (w *walk) over(t *testing.T, v visitor) {
 	w.each(t, v.who, func(t *testing.T, s wire.Service, op wire.Operation, client any) {
 		called++
 		name := s.Name + "." + op.Name
-		_, err := w.call(t, client, s, op)
+		_, err := w.call(t, s, client, op)
 		code := codeIn(err)
 		switch {
 		case selfProving[name] != "":
@@ -295,7 +295,7 @@ func (w *walk) over(t *testing.T, v visitor) {
 func (w *walk) lastly(t *testing.T) {
 	refusals := append(slices.Collect(maps.Values(restCodes)), unsigned, unknownKey, badSignature, expiredToken)
 	w.each(t, w.owner, func(t *testing.T, s wire.Service, op wire.Operation, client any) {
-		_, err := w.call(t, client, s, op)
+		_, err := w.call(t, s, client, op)
 		if code := codeIn(err); slices.Contains(refusals, code) {
 			t.Errorf("the owner was refused: %v", err)
 		}
@@ -316,7 +316,7 @@ func (w *walk) each(t *testing.T, who aws.CredentialsProvider, test func(*testin
 }
 
 // call calls an operation with an input that names what is there.
-func (w *walk) call(t *testing.T, client any, s wire.Service, op wire.Operation) (out reflect.Value, err error) {
+func (w *walk) call(t *testing.T, s wire.Service, client any, op wire.Operation) (out reflect.Value, err error) {
 	t.Helper()
 	method := reflect.ValueOf(client).MethodByName(op.Name)
 	in := filled(t, method.Type().In(1).Elem(), func(reflect.StructField) bool { return true })
@@ -372,7 +372,7 @@ func (w *walk) world() map[string]string {
 			}
 			method := reflect.ValueOf(client).MethodByName(op.Name)
 			in := reflect.New(method.Type().In(1).Elem())
-			w.onlyNamed(in.Elem(), s.Name)
+			w.onlyNamed(s.Name, in.Elem())
 			out, err := call(w.T, client, op.Name, in)
 			if err != nil {
 				all[name] = codeIn(err)
@@ -391,7 +391,7 @@ func (w *walk) world() map[string]string {
 }
 
 // onlyNamed fills those members of an input by which things are named.
-func (w *walk) onlyNamed(v reflect.Value, service string) {
+func (w *walk) onlyNamed(service string, v reflect.Value) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
 		if f.Type() == reflect.TypeFor[*string]() && f.CanSet() && (strings.HasSuffix(name, "Name") || strings.HasSuffix(name, "Arn") || name == "QueueUrl" || name == "Rule") && !strings.HasPrefix(name, "Next") {

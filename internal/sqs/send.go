@@ -361,23 +361,6 @@ func (e *SendMessageBatchRequestEntry) checkFIFO(q *Queue) error {
 	return nil
 }
 
-// Outgoing returns the message by which a part of Naru, in the name of sender,
-// sends to a queue through an outbox. A FIFO queue that does not deduplicate by
-// content takes it in any case.
-func (s *Service) Outgoing(account, region, queueName, sender, group string, text []byte) queue.Outgoing {
-	n := name{account, region, queueName}
-	m := &message{id: uuid.New(), md5: md5.Sum(text), sender: sender, group: group, body: string(text)}
-	o := queue.Outgoing{Address: n.address(), Group: group, Tag: m.id[:]}
-	if q, ok := s.queues.Get(n.key()); ok && q.fifo() {
-		if m.once = m.id.String(); q.attribute("ContentBasedDeduplication") == "true" {
-			m.once = contentID(m.body)
-		}
-		o.Once = q.once(m)
-	}
-	o.Payload = m.encode()
-	return o
-}
-
 // checkContents refuses characters that XML has no place for.
 func checkContents(text string) error {
 	for _, r := range text {
