@@ -136,7 +136,7 @@ func (s *Service) acquire(v *Version) (*instance, *failure, error) {
 		}
 		return i, nil, nil
 	}
-	i, fail, err := s.start(v, onDemand)
+	i, fail, err := s.start(v, purpose{kind: onDemand})
 	i.charge = charge
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -347,7 +347,7 @@ func (s *Service) startSpare(p *pool) {
 }
 
 func (s *Service) addSpare(p *pool, v *Version, charge int64) {
-	i, fail, err := s.start(v, onDemand)
+	i, fail, err := s.start(v, purpose{onDemand, true})
 	i.charge = charge
 	s.mu.Lock()
 	p.spareComing = false
@@ -393,6 +393,9 @@ func (s *Service) renew(f *Function) {
 // dismissAll ends the idle instances of a function that was deleted.
 func (s *Service) dismissAll(n name) {
 	s.mu.Lock()
+	if s.active[n.key()] == nil {
+		delete(s.loads, n.key())
+	}
 	var keys []string
 	for key := range s.pools {
 		if strings.HasPrefix(key, n.key()+"/") {
