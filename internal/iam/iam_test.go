@@ -207,7 +207,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(token, id)
 	f.Add(token[:40], id[:19]+"A")
 	f.Add(token[:30]+"\n"+token[30:]+" ", id[:10]+"\n"+id[11:])
-	f.Add("", "")
+	f.Add("", "ASIAAA======"+strings.Repeat("\n", 8))
 	f.Fuzz(func(t *testing.T, text, other string) {
 		if s, ok := k.session(text); ok != (text == token) {
 			t.Errorf("the token %q is taken for %+v: %v", text, s, ok)

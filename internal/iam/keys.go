@@ -56,7 +56,7 @@ func (k keyring) issued(id string) bool {
 		return false
 	}
 	b, err := base32.StdEncoding.DecodeString(id[4:])
-	return err == nil && hmac.Equal(b[5:], mac(k.ids, id[:4], string(b[:5]))[:5])
+	return err == nil && len(b) == 10 && hmac.Equal(b[5:], mac(k.ids, id[:4], string(b[:5]))[:5])
 }
 
 // session is what a session token says: whose session it is, a role's or, for
