@@ -140,6 +140,8 @@ func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, st
 // tagsOf returns the tags of a resource, for the conditions of policies.
 func (h *house) tagsOf(a arn.ARN) map[string]string {
 	switch a.Service {
+	case "sqs":
+		return h.sqs.TagsOf(a)
 	case "lambda":
 		return h.lambda.TagsOf(a)
 	case "logs":
