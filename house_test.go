@@ -62,7 +62,7 @@ func sources(t *testing.T) (all []source) {
 // draws it.
 var imports = map[string][]string{
 	"cmd/naru":                           {"server", "sandbox", "sdk"},
-	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sqs", "store", "wire"},
+	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sqs", "store", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},
@@ -70,6 +70,7 @@ var imports = map[string][]string{
 	"internal/events":                    {"arn", "clock", "delivery", "firing", "meter", "pattern", "policy", "queue", "schedule", "store", "wire"},
 	"internal/delivery":                  {"clock", "meter", "queue", "store", "wire"},
 	"internal/firing":                    {"clock", "delivery", "queue"},
+	"internal/scheduler":                 {"arn", "clock", "delivery", "firing", "meter", "policy", "schedule", "store", "wire"},
 	"internal/logs":                      {"arn", "clock", "policy", "store", "wire"},
 	"internal/metrics":                   {"meter"},
 	"internal/iam":                       {"arn", "clock", "policy", "sigv4", "store", "wire"},
@@ -128,7 +129,7 @@ var only = map[string][]string{
 	"github.com/tidwall/btree":            {"internal/store", "internal/queue"},
 	"github.com/klauspost/compress":       {"internal/seal"},
 	"github.com/aws":                      {"demo"},
-	"net/http":                            {"internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "demo"},
+	"net/http":                            {"internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "internal/scheduler", "demo"},
 	"log":                                 {},
 	"testing":                             {"internal/store/storetest"},
 	"os/exec":                             {"internal/sandbox", "internal/sdk", "internal/runtimeapi", "demo"},

@@ -50,7 +50,7 @@ func (p *Post) handle(m *queue.Delivery) error {
 			return p.settled(err)
 		}
 	}
-	d.Delayed = a.Delayed
+	d.Attempt, d.Delayed = a.Failed+1, a.Delayed
 	messages, err := p.options.Deliver(p.ctx, d)
 	var later *Later
 	switch {

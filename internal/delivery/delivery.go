@@ -49,6 +49,7 @@ type Delivery struct {
 	DeadLetter string  `json:",omitempty"` // ARN of a queue; "" for none
 	Overlap    Overlap `json:",omitempty"`
 	Hops       int     `json:",omitempty"` // how many buses the event has come through
+	Attempt    int     `json:"-"`          // the number of this attempt, from 1
 	Delayed    bool    `json:"-"`          // it has waited as long as its target wanted: see Later
 }
 

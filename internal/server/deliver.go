@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ func (h *house) deliver(ctx context.Context, d *delivery.Delivery) ([]queue.Outg
 	if err != nil {
 		return nil, err
 	}
+	if d.Service == delivery.Scheduler {
+		d.Payload = strings.ReplaceAll(d.Payload, "<aws.scheduler.attempt-number>", strconv.Itoa(d.Attempt))
+	}
 	function, isFunction := strings.CutPrefix(a.Resource, "function:")
 	group, isGroup := strings.CutPrefix(a.Resource, "log-group:")
 	bus, isBus := strings.CutPrefix(a.Resource, "event-bus/")
@@ -37,8 +41,12 @@ func (h *house) deliver(ctx context.Context, d *delivery.Delivery) ([]queue.Outg
 		return h.deliverToFunction(ctx, d, a, function)
 	case a.Service == "logs" && isGroup:
 		return nil, h.deliverToLogs(d, a, strings.TrimSuffix(group, ":*"))
+	case a.Service == "events" && isBus && d.Event != nil:
+		return h.deliverNewEvent(ctx, d)
 	case a.Service == "events" && isBus:
 		return h.deliverToBus(ctx, d, a, bus)
+	case a.Service == "scheduler":
+		return h.deliverByAPI(ctx, d, a)
 	}
 	return nil, &delivery.Failure{Code: delivery.NoResource, Message: "Nothing can be delivered to " + d.Target + "."}
 }
@@ -167,6 +175,26 @@ func (h *house) deliverToBus(ctx context.Context, d *delivery.Delivery, a arn.AR
 		return nil, err
 	}
 	return h.events.Forward(a.Account, a.Region, bus, d.ID, d.Payload, d.Hops+1)
+}
+
+// putEvent returns the messages that put an event on a bus, for whoever puts
+// it there, if it may: it is the join for destinations of functions, and for
+// whatever else in Naru tells of something by an event. account is that of the
+// event. The messages go out in a batch of the caller's own.
+func (h *house) putEvent(ctx context.Context, sender policy.Principal, account, busARN string, e events.Event) ([]queue.Outgoing, error) {
+	a, err := arn.Parse(busARN)
+	bus, isBus := strings.CutPrefix(a.Resource, "event-bus/")
+	if err != nil || a.Service != "events" || !isBus {
+		return nil, wire.Errorf("ValidationException", "%s is no event bus.", busARN)
+	}
+	needs, err := h.events.PutNeeds(a.Account, a.Region, bus, e)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.iam.Authorize(ctx, sender, needs); err != nil {
+		return nil, err
+	}
+	return h.events.Outgoing(account, a.Region, bus, e)
 }
 
 // deadLetter returns the message that brings a delivery to its dead-letter
