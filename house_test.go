@@ -61,7 +61,7 @@ func sources(t *testing.T) (all []source) {
 // imports says what each package may import of Naru itself. docs/ARCHITECTURE.md
 // draws it.
 var imports = map[string][]string{
-	"cmd/naru":                           {"server", "sandbox", "sdk"},
+	"cmd/naru":                           {"clock", "schedule", "server", "sandbox", "sdk"},
 	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sqs", "store", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},

@@ -37,6 +37,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), runtimeCommand())
+	c.AddCommand(serveCommand(), runtimeCommand(), scheduleCommand())
 	return c
 }

@@ -66,7 +66,7 @@ func (p *Post) handle(m *queue.Delivery) error {
 	if err := p.queue.Forward(m.Handle, notes, messages...); err != nil {
 		return p.settled(err)
 	}
-	p.count("made", d)
+	p.count("invocations", d)
 	return nil
 }
 
@@ -103,11 +103,11 @@ func (p *Post) fail(m *queue.Delivery, d *Delivery, a attempts, f *Failure) erro
 	case p.clock.Now().Add(wait).Sub(d.since()) > d.MaxAge:
 		condition = "MaximumEventAgeInSeconds"
 	default:
-		p.count("retried", d)
+		p.count("retried_invocations", d)
 		p.log.Warn("a delivery failed and is tried again", "from", d.Source, "to", d.Target, "in", wait, "err", f, "cause", f.Cause)
 		return p.queue.Release(m.Handle, wait, a.note(), true)
 	}
-	p.count("failed", d)
+	p.count("failed_invocations", d)
 	p.log.Warn("a delivery failed", "from", d.Source, "to", d.Target, "err", f, "cause", f.Cause)
 	if d.DeadLetter == "" {
 		return p.queue.Forward(m.Handle, nil)
@@ -120,7 +120,7 @@ func (p *Post) fail(m *queue.Delivery, d *Delivery, a attempts, f *Failure) erro
 		p.log.Warn("a delivery that failed is lost: its dead-letter queue cannot be used", "from", d.Source, "to", d.DeadLetter, "err", err)
 		return p.queue.Forward(m.Handle, nil)
 	}
-	p.count("dead_lettered", d)
+	p.count("invocations_sent_to_dlq", d)
 	return p.queue.Forward(m.Handle, nil, letter)
 }
 

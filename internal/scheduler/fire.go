@@ -104,7 +104,7 @@ func (s *Service) fire(n name, at time.Time) []*delivery.Delivery {
 	if !ok || sc.Settings.State != enabled {
 		return nil
 	}
-	s.options.Meter.Counter("scheduler_invocations", "group", n.group).Add(1)
+	s.options.Meter.Counter("scheduler_triggered_schedules", "schedule", n.schedule).Add(1)
 	t := sc.Settings.Target
 	id := uuid.New()
 	d := &delivery.Delivery{
