@@ -29,6 +29,7 @@ type naru struct {
 	admin    string
 	endpoint string // URL
 	client   *http.Client
+	ahead    time.Duration // of its clock, also after a restart
 
 	process *exec.Cmd
 	exited  chan struct{}
@@ -74,6 +75,9 @@ func (n *naru) start() {
 	n.t.Helper()
 	if !poll(patience, n.launch) {
 		n.t.Fatalf("Naru does not start: %v\n%s", n.exit, n.log.text())
+	}
+	if n.ahead > 0 {
+		n.setAhead(n.ahead)
 	}
 }
 
@@ -191,11 +195,17 @@ func (n *naru) resident() int64 {
 // advance moves Naru's clock forward. It needs --allow-reset.
 func (n *naru) advance(by string) {
 	n.t.Helper()
-	body, err := json.Marshal(map[string]string{"advance": by})
+	d, err := time.ParseDuration(by)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	r := n.send(request{method: "POST", path: "/_naru/clock", body: body})
+	n.setAhead(d)
+	n.ahead += d
+}
+
+func (n *naru) setAhead(d time.Duration) {
+	n.t.Helper()
+	r := n.send(request{method: "POST", path: "/_naru/clock", body: fmt.Appendf(nil, `{"advance":%q}`, d)})
 	if r.status != http.StatusOK {
 		n.t.Fatalf("the clock does not move: %v", r)
 	}

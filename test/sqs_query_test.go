@@ -81,8 +81,13 @@ func flatName(operation, member string) string {
 		return operation + "ResultEntry"
 	case "Failed":
 		return "BatchResultErrorEntry"
+	case "Results":
+		return operation + "ResultEntry"
+	case "Actions":
+		return "ActionName"
 	case "QueueUrls", "Messages", "Attributes", "Tags", "MessageAttributes", "MessageSystemAttributes", "AttributeNames",
-		"MessageAttributeNames", "MessageSystemAttributeNames", "StringListValues", "BinaryListValues":
+		"MessageAttributeNames", "MessageSystemAttributeNames", "StringListValues", "BinaryListValues",
+		"TagKeys", "AWSAccountIds":
 		return strings.TrimSuffix(member, "s")
 	}
 	return member
@@ -224,6 +229,10 @@ func decodeValue(operation string, e element, v reflect.Value) (err error) {
 		return decodeValue(operation, e, v.Elem())
 	case v.Kind() == reflect.String:
 		v.SetString(e.Text)
+	case v.Kind() == reflect.Int32, v.Kind() == reflect.Int64:
+		var n int64
+		n, err = strconv.ParseInt(e.Text, 10, 64)
+		v.SetInt(n)
 	case v.Kind() == reflect.Bool:
 		var b bool
 		b, err = strconv.ParseBool(e.Text)
@@ -250,10 +259,14 @@ func decodeEntry(operation string, e element, v reflect.Value) error {
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	key, ok := e.child("Name")
+	name := "Name"
+	if e.XMLName.Local == "Tag" {
+		name = "Key"
+	}
+	key, ok := e.child(name)
 	value, ok2 := e.child("Value")
 	if !ok || !ok2 || len(e.Children) != 2 {
-		return fmt.Errorf("an entry must be a Name and a Value: %v", e)
+		return fmt.Errorf("an entry must be a %s and a Value: %v", name, e)
 	}
 	elem := reflect.New(v.Type().Elem()).Elem()
 	if err := decodeValue(operation, value, elem); err != nil {

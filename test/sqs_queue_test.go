@@ -203,8 +203,7 @@ func unknownQueue(s *sqsSuite) {
 var nameRules = []rule{
 	{"AQueueNameIsOfEightyCharactersAtMost", nameLengths},
 	{"AQueueNameHasLettersDigitsHyphensAndUnderscores", nameCharacters},
-	{"FIFOQueuesAreRefusedClearly", fifoIsRefused},
-	{"AttributesOfFIFOQueuesAreUnknownToStandardQueues", fifoAttributes},
+	{"AttributesOfFIFOQueuesAreUnknownToStandardQueues", foreignAttributes},
 }
 
 const badName = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
@@ -227,21 +226,7 @@ func nameCharacters(s *sqsSuite) {
 	}
 }
 
-func fifoIsRefused(s *sqsSuite) {
-	fifo := map[string]string{"FifoQueue": "true"}
-	const badFifoName = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length"
-	for _, name := range []string{"standard", ".fifo", "a b.fifo", strings.Repeat("x", 76) + ".fifo"} {
-		refused(s, &sqs.CreateQueueInput{QueueName: &name, Attributes: fifo}, invalidParameter(badFifoName))
-	}
-	name := s.name() + ".fifo"
-	r := failing(s, &sqs.CreateQueueInput{QueueName: &name, Attributes: fifo})
-	if r.Status != 400 || r.Code != legacy+"UnsupportedOperation" || !strings.Contains(r.Message, "FIFO") {
-		s.Errorf("a FIFO queue is refused with %+v", r)
-	}
-	refused(s, &sqs.CreateQueueInput{QueueName: text("plain.fifo")}, invalidParameter(badName))
-}
-
-func fifoAttributes(s *sqsSuite) {
+func foreignAttributes(s *sqsSuite) {
 	url := s.queue()
 	for _, attribute := range []string{"FifoQueue", "ContentBasedDeduplication"} {
 		for _, value := range []string{"true", "false"} {

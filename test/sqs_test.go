@@ -57,7 +57,11 @@ func TestSQS(t *testing.T) {
 			}
 			n := start(t, flags...)
 			queues := &atomic.Int64{}
-			for _, r := range sqsRules() {
+			rules := sqsRules()
+			if isJSON {
+				rules = append(rules, crashRules...)
+			}
+			for _, r := range rules {
 				t.Run(r.name, func(t *testing.T) {
 					r.test(&sqsSuite{TB: t, naru: n, protocol: p, caller: n.user(), xml: !isJSON, queues: queues})
 				})
@@ -69,7 +73,7 @@ func TestSQS(t *testing.T) {
 func sqsRules() (all []rule) {
 	for _, rules := range [][]rule{
 		queueRules, nameRules, attributeRules, policyRules, redriveRules, sendRules, messageAttributeRules, receiveRules,
-		handleRules, visibilityRules, delayRules, pollRules, batchRules, deadLetterRules, cooldownRules, recordedRules,
+		handleRules, visibilityRules, delayRules, pollRules, batchRules, deadLetterRules, fifoRules, manageRules, cooldownRules, recordedRules,
 	} {
 		all = append(all, rules...)
 	}

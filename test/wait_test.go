@@ -32,6 +32,9 @@ func eventually(t testing.TB, what string, so func() bool) {
 	}
 }
 
+// passed waits for a time to pass.
+func passed(d time.Duration) { <-time.After(d) }
+
 // within waits for a channel to be closed or to deliver.
 func within[T any](t testing.TB, what string, c <-chan T) (v T) {
 	t.Helper()

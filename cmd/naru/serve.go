@@ -49,6 +49,7 @@ func serveCommand() *cobra.Command {
 	f.BoolVar(&config.NoCooldown, "no-cooldown", false, "for test suites: lift the rules that SQS queues can be purged, or made again after they were deleted, once in 60 seconds")
 	f.BoolVar(&config.Pprof, "pprof", false, "serve /debug/pprof/ to operators")
 	f.StringVar(&sdks, "sdk-dir", sdk.DefaultDir(), "folder of the SDKs that functions find; naru runtime install fills it")
+	f.StringVar(&config.HotReload, "hot-reload", "", "folder below which functions may have their code in place, reloaded when it changes: S3Bucket \"hot-reload\", S3Key a path")
 	f.StringVar(&config.Node, "node", "node", "Node.js interpreter of functions")
 	f.BoolVar(&config.StrictRuntimes, "strict-runtimes", false, "refuse runtimes that AWS does not take any more, such as nodejs12.x")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")

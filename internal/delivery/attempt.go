@@ -13,14 +13,13 @@ import (
 
 // attempts is what the engine's note says of a delivery.
 type attempts struct {
-	Failed  int  `json:"f,omitempty"` // how often it failed
-	Delayed bool `json:"d,omitempty"`
+	Failed int `json:"f,omitempty"` // how often it failed
 }
 
 func (a attempts) note() []byte {
 	text, err := json.Marshal(a)
 	if err != nil {
-		panic(err) // a struct of scalars
+		panic(err) // a struct of a number
 	}
 	return text
 }
@@ -50,15 +49,11 @@ func (p *Post) handle(m *queue.Delivery) error {
 			return p.settled(err)
 		}
 	}
-	d.Attempt, d.Delayed = a.Failed+1, a.Delayed
+	d.Attempt = a.Failed + 1
 	messages, err := p.options.Deliver(p.ctx, d)
-	var later *Later
 	switch {
 	case p.ctx.Err() != nil:
 		return p.ctx.Err() // the next start takes it up again
-	case errors.As(err, &later) && !a.Delayed:
-		a.Delayed = true
-		return p.settled(p.queue.Release(m.Handle, later.Wait, a.note(), false))
 	case err != nil:
 		return p.settled(p.fail(m, d, a, failureOf(err)))
 	}

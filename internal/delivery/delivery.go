@@ -50,7 +50,6 @@ type Delivery struct {
 	Overlap    Overlap `json:",omitempty"`
 	Hops       int     `json:",omitempty"` // how many buses the event has come through
 	Attempt    int     `json:"-"`          // the number of this attempt, from 1
-	Delayed    bool    `json:"-"`          // it has waited as long as its target wanted: see Later
 }
 
 // An Origin says where an event comes from that a schedule puts on a bus.
@@ -90,13 +89,6 @@ func (d *Delivery) since() time.Time {
 	}
 	return d.At
 }
-
-// Later is the error of a target that delays what it takes: the delivery waits,
-// and is then made.
-type Later struct{ Wait time.Duration }
-
-// Error implements error.
-func (l *Later) Error() string { return fmt.Sprintf("delivery: it is to wait %v", l.Wait) }
 
 // A Failure is why a delivery could not be made.
 type Failure struct {

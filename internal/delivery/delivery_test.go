@@ -216,23 +216,6 @@ func TestADeliveryIsMadeWhenItIsDue(t *testing.T) {
 	})
 }
 
-func TestATargetMayDelayADelivery(t *testing.T) {
-	inBubble(t, func(w *world) {
-		w.err = func(d *Delivery) error {
-			if d.Delayed {
-				return nil
-			}
-			return &Later{time.Minute}
-		}
-		w.put(Delivery{Payload: "x"})
-		sleep(59 * time.Second)
-		w.powerCut(0, nil)
-		w.expect()
-		sleep(time.Second)
-		w.expect("x")
-	})
-}
-
 func TestWhatMayPassIsTriedAgainAndThenGivenUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		d         Delivery

@@ -14,12 +14,14 @@ import (
 // Asynchronous events wait in their function's content until they were worked
 // off. A failed one is tried again after one minute, and then after two; one
 // for which there was no room is tried again sooner, and that does not count.
+// In the end, in one batch, it leaves the content and what is told of it is on
+// its way: see outcome.go.
 
-// asyncConfig is that of every function's content: an event is given up when
-// it is six hours old.
-var asyncConfig = queue.Config{Retention: 6 * time.Hour}
+// asyncConfig is that of every function's content. The engine throws no event
+// away: one that is too old is given up here, and told of.
+var asyncConfig = queue.Config{}
 
-// retryAfter says how long to wait after each failure; then it is given up.
+// retryAfter says how long to wait after each failure.
 var retryAfter = []time.Duration{time.Minute, 2 * time.Minute}
 
 // margin is how much longer than its timeout an event of a function is leased.
@@ -47,7 +49,12 @@ func (a attempts) note() []byte {
 }
 
 // enqueue keeps an event. It returns once it is durable.
-func (s *Service) enqueue(f *Function, e *event) error {
+func (s *Service) enqueue(n name, e *event) error {
+	e.Qualifier = n.qualifier
+	f, err := s.function(n)
+	if err != nil {
+		return err
+	}
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -64,10 +71,21 @@ func (s *Service) enqueue(f *Function, e *event) error {
 }
 
 // Outgoing returns the message by which a part of Naru invokes a function
-// through an outbox.
+// through an outbox. The function is a name, maybe with ":" and a qualifier.
 func (s *Service) Outgoing(account, region, function string, payload []byte) (queue.Outgoing, error) {
-	text, err := json.Marshal(s.newEvent(payload))
-	return queue.Outgoing{Address: name{account, region, function, ""}.address(), Payload: text}, err
+	return s.OutgoingWithin("", account, region, function, payload)
+}
+
+// OutgoingWithin is Outgoing for an event that is part of the chain of a trace
+// header.
+func (s *Service) OutgoingWithin(trace, account, region, function string, payload []byte) (queue.Outgoing, error) {
+	n, e := nameIn(account, region, function), s.newEvent(payload)
+	e.Qualifier = n.qualifier
+	if trace != "" {
+		e.Trace = trace
+	}
+	text, err := json.Marshal(e)
+	return queue.Outgoing{Address: n.address(), Payload: text}, err
 }
 
 // Resolve returns the content of the function at an address, for the engine.
@@ -145,24 +163,64 @@ func (s *Service) attempt(n name, q *queue.Queue, d *queue.Delivery) error {
 	if !ok {
 		return queue.ErrGone
 	}
-	r, err := s.run(f, &e)
+	n = n.at(e.Qualifier)
+	v, err := s.route(n)
+	if err != nil {
+		s.log.Warn("an event was dropped: what it was meant for is gone", "function", n.arn())
+		return s.conclude(q, d)
+	}
+	o := &outcome{name: n, version: v, event: &e, config: s.eventConfig(n, v), invokes: a.Failed}
+	age := s.clock.Now().Sub(time.UnixMilli(d.Handle.Sent))
 	switch {
-	case s.ctx.Err() != nil:
+	case f.Reserved != nil && *f.Reserved == 0:
+		o.condition, o.invokes = zeroReserved, 0
+		return s.tell(q, d, o)
+	case age > o.config.maxAge():
+		o.condition = eventAgeExceeded
+		return s.tell(q, d, o)
+	case s.loops(f, e.Trace):
+		s.options.Meter.Counter("lambda_recursive_invocations_dropped", "function", n.function).Add(1)
+		o.condition = retriesExhausted
+		return s.tell(q, d, o)
+	}
+	o.result, err = s.run(n, v, &e)
+	if s.ctx.Err() != nil {
 		return context.Canceled // the next start takes it up again
+	}
+	return s.settle(q, d, a, o, age, err)
+}
+
+// settle says what becomes of an event that was tried.
+func (s *Service) settle(q *queue.Queue, d *queue.Delivery, a attempts, o *outcome, age time.Duration, err error) error {
+	switch {
 	case err != nil:
-		if !errors.Is(err, errThrottled) {
-			s.log.Error("a function cannot be run", "function", n.function, "err", err)
+		if !isThrottle(err) {
+			s.log.Error("a function cannot be run", "function", o.name.arn(), "err", err)
 		}
 		a.Throttled++
-		return q.Release(d.Handle, backoff(a.Throttled), a.note(), false)
-	case !r.failed:
-		return q.Ack(d.Handle)
-	case a.Failed >= len(retryAfter):
-		s.options.Meter.Counter("lambda_async_dropped", "function", n.function).Add(1)
-		return q.Ack(d.Handle)
+		return s.retry(q, d, a, o, age, backoff(a.Throttled), false)
+	case !o.result.failed:
+		o.condition = succeeded
+		o.invokes++
+		return s.tell(q, d, o)
+	case a.Failed >= o.config.retries():
+		o.condition = retriesExhausted
+		o.invokes++
+		return s.tell(q, d, o)
 	}
+	o.invokes++
 	wait := retryAfter[a.Failed]
-	return q.Release(d.Handle, wait, attempts{Failed: a.Failed + 1}.note(), true)
+	return s.retry(q, d, attempts{Failed: a.Failed + 1}, o, age, wait, true)
+}
+
+// retry has an event tried again after a while; or gives it up now if it would
+// be too old by then.
+func (s *Service) retry(q *queue.Queue, d *queue.Delivery, a attempts, o *outcome, age, wait time.Duration, counted bool) error {
+	if age+wait > o.config.maxAge() {
+		o.condition = eventAgeExceeded
+		return s.tell(q, d, o)
+	}
+	return settled(q.Release(d.Handle, wait, a.note(), counted))
 }
 
 // backoff is how long an event waits after the nth time that there was no room.

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"naru/internal/clock"
 	"naru/internal/runtimeapi"
 )
 
@@ -51,40 +50,58 @@ type Launch func(context.Context, Spec) (Processes, error)
 // longer is started again, and then has the function's timeout.
 const maxInit = 10 * time.Second
 
-// An instance is an environment that runs one revision of a function, with one
+// A kind says why there is an environment.
+type kind string
+
+// The kinds, as AWS_LAMBDA_INITIALIZATION_TYPE calls them.
+const (
+	onDemand    kind = "on-demand"
+	provisioned kind = "provisioned-concurrency"
+)
+
+// An instance is an environment that runs one build of a version, with one
 // invocation at a time.
 type instance struct {
 	service  *Service
-	function *Function
+	version  *Version
+	kind     kind
+	stamp    string // see Service.stamp
 	stream   string // of its log
 	book     *logbook
 	env      Processes
 	runtime  *runtimeapi.Runtime
 	initTook time.Duration // told by the first invocation's report, then 0
+	peak     int64         // bytes of memory that it has used, after an invocation
 	ended    bool          // the runtime asks for no more work
 
 	// Guarded by the service's lock.
 	idleSince time.Time
-	uses      int
+	uses      int   // how often it was taken out of its pool
+	froze     int   // uses when it was frozen last
+	spare     bool  // it is there in case that all others are busy
+	charge    int64 // bytes that it counts with; 0 if it does not count
 
 	gate   sync.Mutex // held while freezing and thawing
 	frozen bool
-	timers []*clock.Timer // freezing and reaping, while idle
 }
 
 // start launches an environment and waits until it is ready. It returns a
 // failure if the function's own code kept it from getting ready.
-func (s *Service) start(f *Function) (*instance, *failure, error) {
-	i := &instance{service: s, function: f, stream: newStream(s.clock.Now())}
-	i.book = newLogbook(s, f, i.stream)
-	i.book.initStart()
+func (s *Service) start(v *Version, why kind) (*instance, *failure, error) {
+	i := &instance{service: s, version: v, kind: why, stamp: s.stamp(v), stream: newStream(s.clock.Now(), v.number()), froze: -1}
+	i.book = newLogbook(s, v, i.stream)
+	i.book.initStart(why)
 	fail, timedOut, err := i.init(maxInit)
 	if timedOut {
-		i.book.initReport(maxInit, "timeout", "")
-		fail, timedOut, err = i.init(time.Duration(f.Timeout) * time.Second)
+		i.book.initReport(maxInit, "timeout", "", why)
+		fail, timedOut, err = i.init(time.Duration(v.Timeout) * time.Second)
 		if timedOut {
-			fail = timeoutFailure(f)
+			fail = timeoutFailure(v)
 		}
+	}
+	if why == provisioned && err == nil && fail == nil {
+		i.book.initReport(i.initTook, "success", "", why)
+		i.initTook = 0
 	}
 	if err != nil || fail != nil {
 		i.destroy()
@@ -94,10 +111,10 @@ func (s *Service) start(f *Function) (*instance, *failure, error) {
 }
 
 // newStream names a log stream as Lambda does: by day, version and a random id.
-func newStream(now time.Time) string {
+func newStream(now time.Time, version string) string {
 	id := make([]byte, 16)
 	rand.Read(id)
-	return now.Format("2006/01/02/") + "[" + latest + "]" + hex.EncodeToString(id)
+	return now.Format("2006/01/02/") + "[" + version + "]" + hex.EncodeToString(id)
 }
 
 // init launches the processes and waits for the runtime to ask for work.
@@ -122,7 +139,7 @@ func (i *instance) init(limit time.Duration) (fail *failure, timedOut bool, err 
 	i.env.Drain()
 	var reported *runtimeapi.InitError
 	if errors.As(err, &reported) {
-		i.book.initReport(i.initTook, "error", reported.Type)
+		i.book.initReport(i.initTook, "error", reported.Type, i.kind)
 		i.destroy()
 		return &failure{payload: reported.Payload, kind: reported.Type}, false, nil
 	}
@@ -131,7 +148,7 @@ func (i *instance) init(limit time.Duration) (fail *failure, timedOut bool, err 
 		return nil, true, nil
 	}
 	exit := i.exit()
-	i.book.initReport(i.initTook, "error", "Runtime.ExitError")
+	i.book.initReport(i.initTook, "error", "Runtime.ExitError", i.kind)
 	return &failure{kind: "Runtime.ExitError", reason: exit}, false, s.ctx.Err()
 }
 
@@ -165,7 +182,7 @@ func (i *instance) freeze(use int) {
 		return
 	}
 	if err := i.env.Freeze(); err != nil {
-		s.log.Warn("an environment cannot be frozen", "function", i.function.Name, "err", err)
+		s.log.Warn("an environment cannot be frozen", "function", i.version.Name, "err", err)
 		return
 	}
 	i.frozen = true

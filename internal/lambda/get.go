@@ -3,6 +3,8 @@ package lambda
 import (
 	"context"
 	"encoding/base64"
+	"iter"
+	"strings"
 
 	"naru/internal/wire"
 )
@@ -15,6 +17,7 @@ type GetFunctionInput struct {
 type GetFunctionOutput struct {
 	Configuration *FunctionConfiguration
 	Code          *FunctionCodeLocation
+	Concurrency   *Concurrency
 	Tags          map[string]string
 }
 
@@ -24,31 +27,39 @@ type FunctionCodeLocation struct {
 	Location       string
 }
 
-// GetFunction returns a function.
+// GetFunction returns a function, or a version of it.
 func (s *Service) GetFunction(ctx context.Context, in *GetFunctionInput) (*GetFunctionOutput, error) {
-	f, c, err := s.described(ctx, in.FunctionName, in.Qualifier)
+	v, c, err := s.described(ctx, in.FunctionName, in.Qualifier)
 	if err != nil {
 		return nil, err
 	}
-	return &GetFunctionOutput{c, &FunctionCodeLocation{"S3", wire.CallOf(ctx).Endpoint + s.codePath(f.Code)}, f.Tags}, nil
+	f, err := s.function(v.name())
+	if err != nil {
+		return nil, err
+	}
+	out := &GetFunctionOutput{Configuration: c, Code: &FunctionCodeLocation{"S3", wire.CallOf(ctx).Endpoint + s.codePath(v.Code)}, Tags: f.Tags}
+	if f.Reserved != nil {
+		out.Concurrency = &Concurrency{f.Reserved}
+	}
+	return out, nil
 }
 
-// described returns a function and what replies tell of it. Asked for $LATEST,
-// they name it so.
-func (s *Service) described(ctx context.Context, reference string, qualifier *string) (*Function, *FunctionConfiguration, error) {
+// described returns a version and what replies tell of it. Asked for by a
+// qualifier, they name it so.
+func (s *Service) described(ctx context.Context, reference string, qualifier *string) (*Version, *FunctionConfiguration, error) {
 	n, err := s.nameOf(ctx, reference, qualifier)
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := s.function(n)
+	v, err := s.version(n)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := s.configuration(f)
-	if err == nil && n.qualifier != "" {
-		c.FunctionArn = n.arn()
+	c, err := s.configuration(v)
+	if err != nil {
+		return nil, nil, err
 	}
-	return f, c, err
+	return v, c.at(n), nil
 }
 
 type GetFunctionConfigurationInput struct {
@@ -74,14 +85,18 @@ type ListFunctionsOutput struct {
 	NextMarker *string
 }
 
-// ListFunctions returns the caller's functions by name, 50 at a time.
+// ListFunctions returns the caller's functions by name, 50 at a time; or all of
+// their versions.
 func (s *Service) ListFunctions(ctx context.Context, in *ListFunctionsInput) (*ListFunctionsOutput, error) {
 	c := wire.CallOf(ctx)
+	if err := enumerated(in.FunctionVersion, "functionVersion", "ALL"); err != nil {
+		return nil, err
+	}
+	if err := outside(in.MaxItems, "maxItems", 1, 10000); err != nil {
+		return nil, err
+	}
 	most := 50
 	if in.MaxItems != nil {
-		if *in.MaxItems < 1 || *in.MaxItems > 10000 {
-			return nil, violation(*in.MaxItems, "maxItems", "Member must have value between 1 and 10000")
-		}
 		most = min(most, int(*in.MaxItems))
 	}
 	from, err := base64.RawURLEncoding.DecodeString(deref(in.Marker))
@@ -90,20 +105,41 @@ func (s *Service) ListFunctions(ctx context.Context, in *ListFunctionsInput) (*L
 	}
 	prefix := name{c.Account(), c.Region, "", ""}.key()
 	out := &ListFunctionsOutput{Functions: []FunctionConfiguration{}}
-	for _, f := range s.functions.From(prefix, prefix+string(from)) {
+	for v := range s.versionsFrom(prefix, prefix+string(from), in.FunctionVersion != nil) {
 		if len(out.Functions) == most {
-			marker := base64.RawURLEncoding.EncodeToString([]byte(f.Name))
+			marker := base64.RawURLEncoding.EncodeToString([]byte(strings.TrimPrefix(v.key(), prefix)))
 			out.NextMarker = &marker
 			break
 		}
-		configuration, err := s.configuration(f)
+		configuration, err := s.configuration(v)
 		if err != nil {
 			return nil, err
 		}
-		if deref(in.FunctionVersion) == "ALL" {
-			configuration.FunctionArn += ":" + latest
+		if in.FunctionVersion != nil {
+			configuration.at(v.qualified())
 		}
 		out.Functions = append(out.Functions, configuration.listed())
 	}
 	return out, nil
+}
+
+// versionsFrom returns the versions, or only those that are $LATEST, whose
+// functions' keys begin with prefix, by their own keys, from one on.
+func (s *Service) versionsFrom(prefix, from string, all bool) iter.Seq[*Version] {
+	function, _, _ := strings.Cut(strings.TrimPrefix(from, prefix), "/")
+	return func(yield func(*Version) bool) {
+		for key, f := range s.functions.From(prefix, prefix+function) {
+			if f.key() >= from && !yield(&f.Version) {
+				return
+			}
+			if !all {
+				continue
+			}
+			for key, v := range s.versions.All(key + "/") {
+				if key >= from && !yield(v) {
+					return
+				}
+			}
+		}
+	}
 }

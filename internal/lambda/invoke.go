@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -46,51 +45,87 @@ const (
 // Invoke runs a function: it waits for the result, or for an Event only until
 // it is kept, or for a DryRun only checks that it could.
 func (s *Service) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, error) {
-	n, err := s.nameOf(ctx, in.FunctionName, in.Qualifier)
+	if err := enumerated(in.InvocationType, "invocationType", "Event", "RequestResponse", "DryRun"); err != nil {
+		return nil, err
+	}
+	if err := enumerated(in.LogType, "logType", "None", "Tail"); err != nil {
+		return nil, err
+	}
+	n, v, e, err := s.prepare(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.function(n)
+	switch deref(in.InvocationType) {
+	case "Event":
+		return &InvokeOutput{StatusCode: 202}, s.enqueue(n, e)
+	case "DryRun":
+		return &InvokeOutput{StatusCode: 204}, nil
+	}
+	return s.invokeNow(n, v, e, deref(in.LogType) == "Tail")
+}
+
+type InvokeAsyncInput struct {
+	FunctionName string `aws:",uri"`
+	InvokeArgs   []byte `aws:",payload"`
+}
+
+type InvokeAsyncOutput struct {
+	Status int32 `aws:",status"`
+}
+
+// InvokeAsync is Invoke for an Event, as it was once.
+func (s *Service) InvokeAsync(ctx context.Context, in *InvokeAsyncInput) (*InvokeAsyncOutput, error) {
+	kind := "Event"
+	out, err := s.Invoke(ctx, &InvokeInput{FunctionName: in.FunctionName, InvocationType: &kind, Payload: in.InvokeArgs})
 	if err != nil {
-		if n.qualifier == "" {
-			n.qualifier = latest
-		}
-		return nil, notFound(n)
+		return nil, err
+	}
+	return &InvokeAsyncOutput{out.StatusCode}, nil
+}
+
+// prepare returns what is to be run, and with what event.
+func (s *Service) prepare(ctx context.Context, in *InvokeInput) (name, *Version, *event, error) {
+	n, err := s.nameOf(ctx, in.FunctionName, in.Qualifier)
+	if err != nil {
+		return n, nil, nil, err
+	}
+	v, err := s.route(n)
+	if err != nil {
+		return n, nil, nil, notFound(n.orLatest())
 	}
 	if in.TenantId != nil || in.DurableExecutionName != nil {
-		return nil, notYet("tenant isolation and durable functions")
+		return n, nil, nil, notYet("tenant isolation and durable functions")
 	}
 	e := &event{RequestID: wire.CallOf(ctx).RequestID, Payload: in.Payload, Trace: s.traceOf(ctx)}
 	if err := in.check(e); err != nil {
-		return nil, err
+		return n, nil, nil, err
 	}
-	switch kind := deref(in.InvocationType); kind {
-	case "", "RequestResponse":
-		return s.invokeNow(f, e, deref(in.LogType) == "Tail")
-	case "Event":
-		return &InvokeOutput{StatusCode: 202}, s.enqueue(f, e)
-	case "DryRun":
-		return &InvokeOutput{StatusCode: 204}, nil
-	default:
-		return nil, violation(kind, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]")
+	return n, v, e, s.checkLoop(n, e)
+}
+
+// checkLoop refuses an invocation of a function that has invoked itself too
+// often.
+func (s *Service) checkLoop(n name, e *event) error {
+	f, err := s.function(n)
+	if err != nil || !s.loops(f, e.Trace) {
+		return err
 	}
+	s.options.Meter.Counter("lambda_recursive_invocations_dropped", "function", n.function).Add(1)
+	return wire.Errorf("RecursiveInvocationException", "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation.")
 }
 
 // check refuses a payload that is too large or no JSON. None is {}.
 func (in *InvokeInput) check(e *event) error {
-	most := maxPayload
-	if deref(in.InvocationType) == "Event" {
-		most = maxAsync
-	}
-	if len(e.Payload) > most {
-		return wire.Errorf("RequestTooLargeException", "%d byte payload is too large for the %s invocation type (limit %d bytes)", len(e.Payload), invocationName(deref(in.InvocationType)), most)
-	}
-	if len(e.Payload) == 0 {
+	switch asynchronous := deref(in.InvocationType) == "Event"; {
+	case asynchronous && len(e.Payload) > maxAsync:
+		return wire.Errorf("RequestTooLargeException", "%d byte payload is too large for the Event invocation type (limit %d bytes)", len(e.Payload), maxAsync)
+	case len(e.Payload) > maxPayload:
+		return wire.Errorf("RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", maxPayload)
+	case len(e.Payload) == 0:
 		e.Payload = []byte("{}")
 	}
-	var parsed json.RawMessage
-	if err := json.Unmarshal(e.Payload, &parsed); err != nil {
-		return wire.Errorf("InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: %v", err)
+	if problem := jsonProblem(e.Payload); problem != "" {
+		return wire.Errorf("InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: %s", problem)
 	}
 	if text := deref(in.ClientContext); text != "" {
 		decoded, err := base64.StdEncoding.DecodeString(text)
@@ -102,13 +137,6 @@ func (in *InvokeInput) check(e *event) error {
 	return nil
 }
 
-func invocationName(kind string) string {
-	if kind == "" {
-		return "RequestResponse"
-	}
-	return kind
-}
-
 // traceOf returns the trace that the call is a part of, or a new one.
 func (s *Service) traceOf(ctx context.Context) string {
 	if trace := wire.CallOf(ctx).Header.Get("X-Amzn-Trace-Id"); trace != "" {
@@ -117,18 +145,16 @@ func (s *Service) traceOf(ctx context.Context) string {
 	return newTrace(s.clock.Now())
 }
 
-func newTrace(now time.Time) string {
-	id := make([]byte, 20)
-	rand.Read(id)
-	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", now.Unix(), id[:12], id[12:])
-}
-
-// An event is what a function is invoked with.
+// An event is what a function is invoked with. Its qualifier is that of the
+// name that it is invoked by, "" for none.
 type event struct {
 	RequestID     string
+	Qualifier     string `json:",omitempty"`
 	Payload       json.RawMessage
 	Trace         string
 	ClientContext json.RawMessage `json:",omitempty"`
+
+	stream func(contentType string, data []byte) // takes a streamed response; may be nil
 }
 
 // newEvent returns an event of Naru's own making.
@@ -137,16 +163,12 @@ func (s *Service) newEvent(payload []byte) *event {
 }
 
 // invokeNow runs the function and returns its result.
-func (s *Service) invokeNow(f *Function, e *event, tail bool) (*InvokeOutput, error) {
-	r, err := s.run(f, e)
-	if errors.Is(err, errThrottled) {
-		s.options.Meter.Counter("lambda_throttles", "function", f.Name).Add(1)
-		return nil, &wire.Error{Code: "TooManyRequestsException", Message: "Rate Exceeded.", Fields: map[string]string{"Reason": "ConcurrentInvocationLimitExceeded"}}
-	}
+func (s *Service) invokeNow(n name, v *Version, e *event, tail bool) (*InvokeOutput, error) {
+	r, err := s.run(n, v, e)
 	if err != nil {
-		return nil, err
+		return nil, s.refusal(v, err)
 	}
-	version := latest
+	version := v.number()
 	out := &InvokeOutput{StatusCode: 200, ExecutedVersion: &version, Payload: r.payload}
 	if r.failed {
 		unhandled := "Unhandled"
@@ -159,11 +181,27 @@ func (s *Service) invokeNow(f *Function, e *event, tail bool) (*InvokeOutput, er
 	return out, nil
 }
 
+// refusal is what a caller is told who gets no result.
+func (s *Service) refusal(v *Version, err error) error {
+	var t throttled
+	if !errors.As(err, &t) {
+		return err
+	}
+	s.options.Meter.Counter("lambda_throttles", "function", v.Name).Add(1)
+	return &wire.Error{
+		Code: "TooManyRequestsException", Message: "Rate Exceeded.",
+		Fields: map[string]string{"Reason": t.reason}, Header: map[string]string{"Retry-After": "1"},
+	}
+}
+
 // A result is how an invocation went.
 type result struct {
-	payload []byte
-	failed  bool   // the function failed: the payload says how
-	tail    []byte // of its log
+	payload     []byte
+	failed      bool   // the function failed: the payload says how
+	kind        string // of the error
+	streamed    bool   // the response was streamed, with a content type
+	contentType string
+	tail        []byte // of its log
 }
 
 // A failure is an error of a function that its runtime could not tell, or told
@@ -175,8 +213,8 @@ type failure struct {
 	status  string // of the report: "error" if ""
 }
 
-func timeoutFailure(f *Function) *failure {
-	return &failure{kind: "Sandbox.Timedout", reason: fmt.Sprintf("Task timed out after %d.00 seconds", f.Timeout), status: "timeout"}
+func timeoutFailure(v *Version) *failure {
+	return &failure{kind: "Sandbox.Timedout", reason: fmt.Sprintf("Task timed out after %d.00 seconds", v.Timeout), status: "timeout"}
 }
 
 // json returns the payload of a failed invocation.
@@ -194,36 +232,39 @@ func (f *failure) json(id string) []byte {
 	return text
 }
 
-// run runs the function once, in an environment of its own for that time.
-func (s *Service) run(f *Function, e *event) (*result, error) {
-	i, fail, err := s.acquire(f)
+// run runs a version once, by the name that it was invoked by, in an
+// environment of its own for that time.
+func (s *Service) run(n name, v *Version, e *event) (*result, error) {
+	i, fail, err := s.acquire(v)
 	if err != nil {
 		return nil, err
 	}
-	s.options.Meter.Counter("lambda_invocations", "function", f.Name).Add(1)
+	s.options.Meter.Counter("lambda_invocations", "function", v.Name).Add(1)
 	i.book.begin()
 	i.book.start(e.RequestID)
 	start := s.clock.Real()
-	var payload []byte
+	out := &result{}
 	if fail == nil {
-		payload, fail = i.invoke(f, e)
+		fail = i.invoke(n, e, out)
 	}
 	took := s.clock.Real().Sub(start)
 	i.env.Drain()
-	r := report{id: e.RequestID, took: took, init: i.initTook, memory: f.MemorySize, peak: i.env.Peak()}
+	i.peak = i.env.Peak()
+	r := report{id: e.RequestID, took: took, init: i.initTook, memory: v.MemorySize, peak: i.peak}
 	i.initTook = 0
 	if fail != nil {
-		r.status, r.kind, payload = "error", fail.kind, fail.json(e.RequestID)
+		r.status, r.kind = "error", fail.kind
+		out.failed, out.kind, out.payload = true, fail.kind, fail.json(e.RequestID)
 		if fail.status == "timeout" {
 			r.status, r.kind = "timeout", ""
 			i.book.add(fmt.Sprintf("%s %s %s", s.clock.Now().Format("2006-01-02T15:04:05.000Z"), e.RequestID, fail.reason))
 		}
-		s.options.Meter.Counter("lambda_errors", "function", f.Name).Add(1)
+		s.options.Meter.Counter("lambda_errors", "function", v.Name).Add(1)
 	}
 	i.book.finish(r)
-	out := &result{payload: payload, failed: fail != nil, tail: i.book.end()}
+	out.tail = i.book.end()
 	i.book.flush()
-	s.options.Meter.Sketch("lambda_duration_seconds", "function", f.Name).Observe(took.Seconds())
+	s.options.Meter.Sketch("lambda_duration_seconds", "function", v.Name).Observe(took.Seconds())
 	s.finish(i)
 	return out, nil
 }
@@ -231,7 +272,7 @@ func (s *Service) run(f *Function, e *event) (*result, error) {
 // finish releases the instance, if it got so far as to be in a pool.
 func (s *Service) finish(i *instance) {
 	s.mu.Lock()
-	_, pooled := s.poolOf(i.function.name()).busy[i]
+	_, pooled := s.poolOf(i.version).busy[i]
 	s.mu.Unlock()
 	if pooled {
 		s.release(i, !i.ended)
@@ -240,25 +281,27 @@ func (s *Service) finish(i *instance) {
 
 // invoke hands the event to the runtime and waits for what it answers, until
 // the function's time is up.
-func (i *instance) invoke(f *Function, e *event) ([]byte, *failure) {
-	deadline := i.service.clock.Real().Add(time.Duration(f.Timeout) * time.Second)
+func (i *instance) invoke(n name, e *event, out *result) *failure {
+	deadline := i.service.clock.Real().Add(time.Duration(i.version.Timeout) * time.Second)
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	r, err := i.runtime.Invoke(ctx, runtimeapi.Invocation{
-		RequestID: e.RequestID, Deadline: deadline, FunctionARN: f.name().arn(), TraceID: e.Trace,
-		ClientContext: e.ClientContext, Payload: e.Payload,
+		RequestID: e.RequestID, Deadline: deadline, FunctionARN: n.arn(), TraceID: passing(n, e.Trace),
+		ClientContext: e.ClientContext, Payload: e.Payload, Stream: e.stream,
 	})
 	i.ended = err != nil || r.Ended
+	out.streamed, out.contentType = r.Streamed, r.ContentType
 	switch {
 	case err != nil && ctx.Err() != nil:
 		i.destroy()
-		return nil, timeoutFailure(f)
+		return timeoutFailure(i.version)
 	case err != nil:
-		return nil, &failure{kind: "Runtime.ExitError", reason: i.exit()}
+		return &failure{kind: "Runtime.ExitError", reason: i.exit()}
 	case r.TooLarge || len(r.Payload) > maxResponse:
-		return nil, &failure{kind: "Function.ResponseSizeTooLarge", payload: []byte(`{"errorMessage":"` + responseTooBig + `","errorType":"Function.ResponseSizeTooLarge"}`)}
+		return &failure{kind: "Function.ResponseSizeTooLarge", payload: []byte(`{"errorMessage":"` + responseTooBig + `","errorType":"Function.ResponseSizeTooLarge"}`)}
 	case r.FunctionError:
-		return nil, &failure{kind: r.ErrorType, payload: r.Payload}
+		return &failure{kind: r.ErrorType, payload: r.Payload}
 	}
-	return r.Payload, nil
+	out.payload = r.Payload
+	return nil
 }

@@ -8,18 +8,17 @@ package lambda
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"naru/internal/clock"
 	"naru/internal/meter"
-	"naru/internal/policy"
 	"naru/internal/queue"
 	"naru/internal/store"
-	"naru/internal/wire"
 )
 
 // Credentials are what a function acts with: those of its role.
@@ -48,6 +47,10 @@ type Options struct {
 	// CodeDir is where code is unpacked: a cache that can be removed while
 	// Naru is down.
 	CodeDir string
+	// HotReload is the folder below which functions may have their code in
+	// place; "" for none. Private are folders that are never part of that.
+	HotReload string
+	Private   []string
 	// SDKDir holds node_modules with the SDKs that functions find; "" for none.
 	SDKDir string
 	// Node is the Node.js interpreter.
@@ -56,21 +59,48 @@ type Options struct {
 	StrictRuntimes bool
 	// Endpoint is where functions reach Naru: a URL.
 	Endpoint func() string
+	// URL is the endpoint's URL, and PublicURL what clients reach it by, if by
+	// another name.
+	URL       func() string
+	PublicURL string
+	// Admit guards the URLs of functions.
+	Admit Admitter
 	// Services are the services that functions find there, by host name prefix.
 	Services []string
-	// Concurrency bounds the environments of all functions together; 0 means
-	// 1000. Memory bounds, in bytes, the sum of their functions' MemorySize; 0
-	// means no bound.
+	// Concurrency is how many invocations an account may have at a time in a
+	// region; 0 means 1000. Memory bounds, in bytes, what all environments use
+	// together; 0 means that only their number is bounded, by Concurrency.
 	Concurrency int
 	Memory      int64
 	// Assume returns the credentials with which a function acts as its role.
 	Assume func(role, session string) (Credentials, error)
+	// Outgoing returns the message by which a function sends something to what
+	// an ARN names, if its role may. Target and payload may be empty, to learn
+	// whether it could.
+	Outgoing func(context.Context, Message) (queue.Outgoing, error)
 	// WriteLog appends lines to a log stream on behalf of a function's role.
 	WriteLog func(ctx context.Context, f Caller, group, stream string, lines []Line) error
 }
 
 // Caller names a function that acts by itself.
 type Caller struct{ Account, Region, Function, Role string }
+
+// startsTogether is how many environments that are kept ready are started at
+// the same time.
+const startsTogether = 8
+
+// A Message is what a function sends to a queue, a function or an event bus, as
+// its role.
+type Message struct {
+	From       Caller
+	Target     string // ARN
+	Payload    []byte
+	Attributes map[string]Attribute // of a message to a queue
+	Trace      string               // X-Ray trace header
+}
+
+// An Attribute is an attribute of a message: its type is String or Number.
+type Attribute struct{ Type, Value string }
 
 // Service is Lambda.
 type Service struct {
@@ -80,14 +110,33 @@ type Service struct {
 	clock     *clock.Clock
 	log       *slog.Logger
 	functions *store.Table[*Function]
+	versions  *store.Table[*Version]
+	aliases   *store.Table[*Alias]
+	policies  *store.Table[*Policy]
 	code      *codeCache
+	hot       *hotReload
+
+	provisioned   *store.Table[*Provisioned]
+	eventConfigs  *store.Table[*EventConfig]
+	runtimes      *store.Table[*RuntimeManagement]
+	urls          *store.Table[*URL]
+	urlIDs        *store.Table[string] // to the keys of urls
+	codeSignings  *store.Table[*CodeSigning]
+	layers        *store.Table[*Layer]
+	layerVersions *store.Table[*LayerVersion]
+	layerPolicies *store.Table[*Policy]
 
 	mu     sync.Mutex
-	pools  map[string]*pool // by function key
+	pools  map[string]*pool  // by version key
+	loads  map[string]*load  // by function key
+	active map[string]*load  // those that are not zero
+	quotas map[string]*quota // by account and region
 	closed bool
 	// environments and memory in use, of all pools
 	environments int
 	memory       int64
+
+	starting chan struct{} // holds a token for each environment that is kept ready and being started
 
 	work         sync.WaitGroup
 	asynchronous sync.WaitGroup // events that are worked off
@@ -104,15 +153,18 @@ func Open(options Options) (*Service, error) {
 	}
 	s := &Service{
 		options: options, store: options.Store, engine: options.Engine, clock: options.Clock, log: options.Log,
-		pools: map[string]*pool{},
+		pools: map[string]*pool{}, loads: map[string]*load{}, active: map[string]*load{}, quotas: map[string]*quota{}, starting: make(chan struct{}, startsTogether),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.taking, s.pause = context.WithCancel(s.ctx)
-	var err error
-	if s.functions, err = store.OpenTable[*Function](s.store, "lambda-functions"); err != nil {
+	err := s.openTables()
+	if err != nil {
 		return nil, err
 	}
 	if s.code, err = newCodeCache(s.store.Blobs(), options.CodeDir, options.SDKDir); err != nil {
+		return nil, err
+	}
+	if s.hot, err = newHotReload(options, s.reload); err != nil {
 		return nil, err
 	}
 	if err := s.sweepCode(); err != nil {
@@ -124,10 +176,34 @@ func Open(options Options) (*Service, error) {
 	return s, nil
 }
 
+func (s *Service) openTables() (err error) {
+	open := func(err2 error) { err = errors.Join(err, err2) }
+	open(openTable(s.store, "lambda-functions", &s.functions))
+	open(openTable(s.store, "lambda-versions", &s.versions))
+	open(openTable(s.store, "lambda-aliases", &s.aliases))
+	open(openTable(s.store, "lambda-policies", &s.policies))
+	open(openTable(s.store, "lambda-provisioned", &s.provisioned))
+	open(openTable(s.store, "lambda-event-configs", &s.eventConfigs))
+	open(openTable(s.store, "lambda-runtimes", &s.runtimes))
+	open(openTable(s.store, "lambda-urls", &s.urls))
+	open(openTable(s.store, "lambda-url-ids", &s.urlIDs))
+	open(openTable(s.store, "lambda-code-signings", &s.codeSignings))
+	open(openTable(s.store, "lambda-layers", &s.layers))
+	open(openTable(s.store, "lambda-layer-versions", &s.layerVersions))
+	open(openTable(s.store, "lambda-layer-policies", &s.layerPolicies))
+	return err
+}
+
+func openTable[T any](s *store.Store, name string, t **store.Table[T]) (err error) {
+	*t, err = store.OpenTable[T](s, name)
+	return err
+}
+
 // Start begins to work off asynchronous events.
 func (s *Service) Start() {
 	for _, f := range s.functions.All("") {
 		s.startAsync(f.name())
+		s.provision(f.name())
 	}
 }
 
@@ -149,135 +225,37 @@ func (s *Service) Close() {
 	s.cancel()
 	s.mu.Lock()
 	s.closed = true
-	pools := s.pools
-	s.pools = map[string]*pool{}
+	var busy, idle []*instance
+	for _, p := range s.pools {
+		busy = slices.AppendSeq(busy, maps.Keys(p.busy))
+		idle = append(idle, p.close()...)
+	}
 	s.mu.Unlock()
-	for _, p := range pools {
-		p.close()
+	for _, i := range busy {
+		i.env.Kill() // whoever uses it releases it
+	}
+	for _, i := range idle {
+		s.dispose(i)
 	}
 	s.asynchronous.Wait()
 	s.work.Wait()
+	if err := s.hot.close(); err != nil {
+		s.log.Warn("the watch on folders with code did not end well", "err", err)
+	}
 }
 
 // sweepCode removes the code that no function has any more.
 func (s *Service) sweepCode() error {
 	used := map[store.Sum]bool{}
-	for _, f := range s.functions.All("") {
-		used[f.Code] = true
-	}
-	return s.store.Blobs().Sweep(func(sum store.Sum) bool { return used[sum] })
-}
-
-// Service returns Lambda's operations.
-func (s *Service) Service() wire.Service {
-	return wire.Service{
-		Name:      "lambda",
-		MaxBody:   70_167_211,
-		ErrorType: "User",
-		Errors:    errorForms,
-		Owns:      ownsPath,
-		Operations: []wire.Operation{
-			wire.Op("CreateFunction", s.CreateFunction, s.needsCreate).At("POST", "/2015-03-31/functions", http.StatusCreated),
-			wire.Op("ListFunctions", s.ListFunctions, needsList).At("GET", "/2015-03-31/functions", http.StatusOK),
-			wire.Op("GetFunction", s.GetFunction, on(s, "GetFunction", func(in *GetFunctionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("GET", "/2015-03-31/functions/{FunctionName}", http.StatusOK),
-			wire.Op("GetFunctionConfiguration", s.GetFunctionConfiguration, on(s, "GetFunctionConfiguration", func(in *GetFunctionConfigurationInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("GET", "/2015-03-31/functions/{FunctionName}/configuration", http.StatusOK),
-			wire.Op("DeleteFunction", s.DeleteFunction, on(s, "DeleteFunction", func(in *DeleteFunctionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("DELETE", "/2015-03-31/functions/{FunctionName}", http.StatusNoContent),
-			wire.Op("UpdateFunctionCode", s.UpdateFunctionCode, on(s, "UpdateFunctionCode", func(in *UpdateFunctionCodeInput) (string, *string) { return in.FunctionName, nil })).
-				At("PUT", "/2015-03-31/functions/{FunctionName}/code", http.StatusOK),
-			wire.Op("UpdateFunctionConfiguration", s.UpdateFunctionConfiguration, s.needsUpdateConfiguration).
-				At("PUT", "/2015-03-31/functions/{FunctionName}/configuration", http.StatusOK),
-			wire.Op("Invoke", s.Invoke, on(s, "InvokeFunction", func(in *InvokeInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("POST", "/2015-03-31/functions/{FunctionName}/invocations", http.StatusOK),
-			wire.Op("AddPermission", s.AddPermission, on(s, "AddPermission", func(in *AddPermissionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("POST", "/2015-03-31/functions/{FunctionName}/policy", http.StatusCreated),
-			wire.Op("RemovePermission", s.RemovePermission, on(s, "RemovePermission", func(in *RemovePermissionInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("DELETE", "/2015-03-31/functions/{FunctionName}/policy/{StatementId}", http.StatusNoContent),
-			wire.Op("GetPolicy", s.GetPolicy, on(s, "GetPolicy", func(in *GetPolicyInput) (string, *string) { return in.FunctionName, in.Qualifier })).
-				At("GET", "/2015-03-31/functions/{FunctionName}/policy", http.StatusOK),
-		},
-	}
-}
-
-// on returns what an operation on one function needs. The function need not
-// exist: who may not call it is not told whether it does.
-func on[In any](s *Service, action string, of func(*In) (string, *string)) func(context.Context, *In) ([]policy.Request, error) {
-	return func(ctx context.Context, in *In) ([]policy.Request, error) {
-		reference, qualifier := of(in)
-		n, err := s.nameOf(ctx, reference, qualifier)
-		if err != nil {
-			return nil, err
+	for v := range s.versionsFrom("", "", true) {
+		used[v.Code] = true
+		for _, l := range v.Layers {
+			used[l.Code] = true
 		}
-		request := policy.Request{Action: "lambda:" + action, Resource: n.arn(), Account: n.account}
-		if f, ok := s.functions.Get(n.key()); ok {
-			if request.Policy, err = f.policy(); err != nil {
-				return nil, err
-			}
-		}
-		return []policy.Request{request}, nil
 	}
-}
-
-func needsList(context.Context, *ListFunctionsInput) ([]policy.Request, error) {
-	return []policy.Request{{Action: "lambda:ListFunctions", Resource: "*"}}, nil
-}
-
-func (s *Service) needsCreate(ctx context.Context, in *CreateFunctionInput) ([]policy.Request, error) {
-	n, err := s.nameOf(ctx, deref(in.FunctionName), nil)
-	if err != nil {
-		return nil, err
+	for _, l := range s.layerVersions.All("") {
+		used[l.Code] = true
 	}
-	return append([]policy.Request{{Action: "lambda:CreateFunction", Resource: n.arn()}}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
+	keep := func(sum store.Sum) bool { return used[sum] }
+	return errors.Join(s.store.Blobs().Sweep(keep), s.code.sweep(keep))
 }
-
-func (s *Service) needsUpdateConfiguration(ctx context.Context, in *UpdateFunctionConfigurationInput) ([]policy.Request, error) {
-	n, err := s.nameOf(ctx, in.FunctionName, nil)
-	if err != nil {
-		return nil, err
-	}
-	return append([]policy.Request{{Action: "lambda:UpdateFunctionConfiguration", Resource: n.arn()}}, policy.PassRole(in.Role, "lambda.amazonaws.com")...), nil
-}
-
-var errorForms = map[string]wire.ErrorForm{
-	"ResourceNotFoundException":      {Status: 404, Upper: true},
-	"ResourceConflictException":      {Status: 409},
-	"InvalidParameterValueException": {Status: 400},
-	"ValidationException":            {Status: 400},
-	"InvalidRequestContentException": {Status: 400},
-	"RequestTooLargeException":       {Status: 413},
-	"RequestEntityTooLargeException": {Status: 413},
-	"TooManyRequestsException":       {Status: 429},
-	"PreconditionFailedException":    {Status: 412},
-	"PolicyLengthExceededException":  {Status: 400},
-	"CodeStorageExceededException":   {Status: 400},
-	"InvalidRuntimeException":        {Status: 502, Upper: true},
-	"InvalidZipFileException":        {Status: 502, Upper: true},
-	"ServiceException":               {Status: 500, Upper: true},
-	"ResourceNotReadyException":      {Status: 502},
-	"UnsupportedMediaTypeException":  {Status: 415},
-}
-
-func invalid(format string, args ...any) error {
-	return wire.Errorf("InvalidParameterValueException", format, args...)
-}
-
-func notFound(n name) error {
-	return wire.Errorf("ResourceNotFoundException", "Function not found: %s", n.arn())
-}
-
-// violation is the refusal of a member whose value breaks one of the model's
-// constraints.
-func violation(value any, member, rule string) error {
-	return wire.Errorf("ValidationException", "1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, member, rule)
-}
-
-func deref[T any](p *T) (zero T) {
-	if p == nil {
-		return zero
-	}
-	return *p
-}
-
-func notYet(what string) error { return invalid("%s", fmt.Sprintf("Naru does not have %s yet.", what)) }

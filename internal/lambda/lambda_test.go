@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"naru/internal/arn"
 	"naru/internal/clock"
 	"naru/internal/meter"
 	"naru/internal/policy"
@@ -39,6 +40,7 @@ type world struct {
 	service *Service
 	dir     string
 	tune    func(*Options)
+	queues  map[string]queue.Ref // by address
 
 	mu       sync.Mutex
 	handler  runtimetest.Handler // what functions do
@@ -51,7 +53,7 @@ func inBubble(t *testing.T, handler runtimetest.Handler, f func(w *world)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, disk: storetest.NewDisk(), clock: new(clock.Clock), handler: handler, dir: dir}
+		w := &world{T: t, disk: storetest.NewDisk(), clock: new(clock.Clock), handler: handler, dir: dir, queues: map[string]queue.Ref{}}
 		w.start()
 		f(w)
 		w.stop()
@@ -62,7 +64,7 @@ func (w *world) start() {
 	w.Helper()
 	w.store = w.disk.Open(w)
 	var err error
-	w.engine, err = queue.Open(queue.Options{Store: w.store, Clock: w.clock, Resolve: func(a string) (queue.Ref, bool) { return w.service.Resolve(a) }})
+	w.engine, err = queue.Open(queue.Options{Store: w.store, Clock: w.clock, Resolve: w.resolve})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -71,6 +73,7 @@ func (w *world) start() {
 		Launch: w.launch, CodeDir: w.dir, Node: "node",
 		Endpoint: func() string { return "http://127.0.0.1:1" },
 		Assume:   func(role, session string) (Credentials, error) { return Credentials{KeyID: "id"}, nil },
+		Outgoing: w.outgoing,
 		WriteLog: w.writeLog,
 	}
 	if w.tune != nil {
@@ -78,6 +81,9 @@ func (w *world) start() {
 	}
 	if w.service, err = Open(options); err != nil {
 		w.Fatal(err)
+	}
+	for _, ref := range w.queues {
+		w.engine.Attach(ref, queue.Config{})
 	}
 	w.engine.Start()
 	w.service.Start()
@@ -100,6 +106,68 @@ func (w *world) powerCut() {
 	w.stop()
 	w.disk = after
 	w.start()
+}
+
+// outgoing sends to contents that stand for queues, and to functions.
+func (w *world) outgoing(_ context.Context, m Message) (queue.Outgoing, error) {
+	a, err := arn.Parse(m.Target)
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	if function, ok := strings.CutPrefix(a.Resource, "function:"); ok {
+		if _, err := w.service.InvokeNeeds(a.Account, a.Region, function); err != nil {
+			return queue.Outgoing{}, err
+		}
+		return w.service.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+	}
+	if _, ok := w.queues[a.Resource]; !ok {
+		return queue.Outgoing{}, errors.New("no such queue")
+	}
+	text, err := json.Marshal(map[string]any{"payload": json.RawMessage(m.Payload), "attributes": m.Attributes})
+	return queue.Outgoing{Address: a.Resource, Payload: text}, err
+}
+
+// resolve tells the engine what stands at an address.
+func (w *world) resolve(address string) (queue.Ref, bool) {
+	if strings.HasPrefix(address, AddressPrefix) {
+		return w.service.Resolve(address)
+	}
+	ref, ok := w.queues[address]
+	return ref, ok
+}
+
+// queue makes what stands for a queue, and returns its ARN.
+func (w *world) queue(name string) string {
+	w.Helper()
+	ref := queue.Ref{Shard: queue.ShardOf(name)}
+	err := w.store.Catalog().Update(func(tx *store.Tx) (err error) {
+		ref.Content, err = tx.NextID()
+		return err
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.queues[name] = ref
+	w.engine.Attach(ref, queue.Config{})
+	return "arn:aws:sqs:" + region + ":" + account + ":" + name
+}
+
+// received takes all messages out of a queue.
+func (w *world) received(name string) (texts []string) {
+	w.Helper()
+	q := w.engine.Queue(w.queues[name].Content)
+	for {
+		deliveries, err := q.Lease(context.Background(), queue.LeaseRequest{Max: 10, Visibility: time.Hour})
+		if err != nil {
+			w.Fatal(err)
+		}
+		if len(deliveries) == 0 {
+			return texts
+		}
+		for _, d := range deliveries {
+			texts = append(texts, string(d.Payload))
+		}
+	}
 }
 
 func (w *world) writeLog(_ context.Context, f Caller, group, stream string, lines []Line) error {
@@ -246,6 +314,14 @@ func (w *world) create(name string, change func(*CreateFunctionInput)) *Function
 	return c
 }
 
+func (w *world) reserve(name string, n int32) {
+	w.Helper()
+	in := &PutFunctionConcurrencyInput{FunctionName: name, ReservedConcurrentExecutions: &n}
+	if _, err := w.service.PutFunctionConcurrency(call("r"), in); err != nil {
+		w.Fatal(err)
+	}
+}
+
 func (w *world) invoke(name, payload string) (*InvokeOutput, error) {
 	return w.service.Invoke(call("id-of-"+name), &InvokeInput{FunctionName: name, Payload: []byte(payload), LogType: ptr("Tail")})
 }
@@ -334,6 +410,7 @@ func TestATimeoutEndsTheEnvironment(t *testing.T) {
 	}
 	inBubble(t, hang, func(w *world) {
 		w.create("f", func(in *CreateFunctionInput) { in.Timeout = ptr(int32(5)) })
+		w.reserve("f", 1) // so that there is no spare
 		start := time.Now()
 		out, err := w.invoke("f", "")
 		want := `{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: id-of-f Error: Task timed out after 5.00 seconds"}`
@@ -501,6 +578,7 @@ func TestAnUpdateTakesEffectWithTheNextInvocation(t *testing.T) {
 		if _, err := w.invoke("f", "1"); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		all := w.environments()
 		if len(all) != 2 || !ended(all[0]) {
 			t.Fatalf("%d environments, the first ended: %v", len(all), ended(all[0]))
@@ -575,7 +653,7 @@ func TestCodeThatMustNotBeUnpackedIsRefused(t *testing.T) {
 			"a back slash":  zipOf(t, map[string]string{`a\..\b`: ""}),
 			"inner way out": zipOf(t, map[string]string{"a/../../b": ""}),
 		} {
-			_, _, err := w.service.storeCode(&FunctionCode{ZipFile: zipped})
+			err := w.service.setCode(&Version{}, &FunctionCode{ZipFile: zipped})
 			if code(err) != "InvalidParameterValueException" {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -23,6 +23,7 @@ type logbook struct {
 	json    bool
 	runtime string
 	region  string
+	version string
 
 	mu      sync.Mutex
 	pending []Line
@@ -32,10 +33,10 @@ type logbook struct {
 	writing sync.Mutex // held while lines are handed on, in order
 }
 
-func newLogbook(s *Service, f *Function, stream string) *logbook {
+func newLogbook(s *Service, v *Version, stream string) *logbook {
 	return &logbook{
-		service: s, caller: f.caller(), group: f.logGroup(), stream: stream, json: *f.logging().LogFormat == "JSON",
-		runtime: f.Runtime, region: f.Region,
+		service: s, caller: v.caller(), group: v.logGroup(), stream: stream, json: *v.logging().LogFormat == "JSON",
+		runtime: v.Runtime, region: v.Region, version: v.number(),
 	}
 }
 
@@ -114,26 +115,26 @@ func (b *logbook) platform(text, kind string, record map[string]any) {
 	b.add(string(line))
 }
 
-func (b *logbook) initStart() {
+func (b *logbook) initStart(why kind) {
 	arn := runtimeVersionARN(b.region, b.runtime)
 	b.platform("INIT_START Runtime Version: "+b.runtime+"\tRuntime Version ARN: "+arn, "platform.initStart", map[string]any{
-		"initializationType": "on-demand", "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
-		"functionName": b.caller.Function, "functionVersion": latest,
+		"initializationType": why, "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
+		"functionName": b.caller.Function, "functionVersion": b.version,
 	})
 }
 
-func (b *logbook) initReport(took time.Duration, status, kind string) {
+func (b *logbook) initReport(took time.Duration, status, problem string, why kind) {
 	text := fmt.Sprintf("INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: %s", milliseconds(took), status)
-	record := map[string]any{"initializationType": "on-demand", "phase": "init", "status": status, "metrics": map[string]any{"durationMs": milliseconds(took)}}
-	if kind != "" {
-		text += "\tError Type: " + kind
-		record["errorType"] = kind
+	record := map[string]any{"initializationType": why, "phase": "init", "status": status, "metrics": map[string]any{"durationMs": milliseconds(took)}}
+	if problem != "" {
+		text += "\tError Type: " + problem
+		record["errorType"] = problem
 	}
 	b.platform(text, "platform.initReport", record)
 }
 
 func (b *logbook) start(id string) {
-	b.platform("START RequestId: "+id+" Version: "+latest, "platform.start", map[string]any{"requestId": id, "version": latest})
+	b.platform("START RequestId: "+id+" Version: "+b.version, "platform.start", map[string]any{"requestId": id, "version": b.version})
 }
 
 // A report is what the last line of an invocation says.

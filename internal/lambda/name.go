@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"naru/internal/wire"
@@ -22,6 +23,45 @@ func (n name) arn() string {
 	return arn
 }
 
+// at is the function's name with another qualifier.
+func (n name) at(qualifier string) name {
+	n.qualifier = qualifier
+	return n
+}
+
+func (n name) unqualified() name { return n.at("") }
+
+// orLatest is n, with the qualifier $LATEST if it has none.
+func (n name) orLatest() name {
+	if n.qualifier == "" {
+		return n.at(latest)
+	}
+	return n
+}
+
+// versionNumber returns the number that the qualifier is, if it is one.
+func (n name) versionNumber() (int64, bool) {
+	number, err := strconv.ParseInt(n.qualifier, 10, 64)
+	return number, err == nil && numberForm.MatchString(n.qualifier)
+}
+
+// isAlias reports whether the qualifier can be the name of an alias.
+func (n name) isAlias() bool {
+	return aliasForm.MatchString(n.qualifier) && !numberForm.MatchString(n.qualifier)
+}
+
+// plain is n without the qualifier $LATEST, which the function itself has, too.
+func (n name) plain() name {
+	if n.qualifier == latest {
+		return n.unqualified()
+	}
+	return n
+}
+
+// belonging is the key of what belongs to the function, or to the version or
+// alias, in tables of such.
+func (n name) belonging() string { return n.key() + "/" + n.plain().qualifier + "/" }
+
 // AddressPrefix begins the engine's addresses of functions' asynchronous
 // events.
 const AddressPrefix = "lambda:"
@@ -30,8 +70,7 @@ func (n name) address() string { return AddressPrefix + n.key() }
 
 var (
 	referenceForm = regexp.MustCompile(`^(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?$`)
-	functionForm  = regexp.MustCompile(`^[a-zA-Z0-9-_]+$`)
-	qualifierForm = regexp.MustCompile(`^(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+)$`)
+	qualifierForm = regexp.MustCompile(`^(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_$]+)$`)
 )
 
 const (
@@ -84,7 +123,7 @@ func (n name) qualified(qualifier *string) (name, error) {
 	if qualifier == nil {
 		return n, nil
 	}
-	if !qualifierForm.MatchString(*qualifier) || len(*qualifier) > 128 {
+	if !qualifierForm.MatchString(*qualifier) || len(*qualifier) > maxQualifier {
 		return n, violation(*qualifier, "qualifier", `Member must satisfy regular expression pattern: \$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+`)
 	}
 	if n.qualifier != "" && n.qualifier != *qualifier {
@@ -100,3 +139,10 @@ func ownsPath(path string) bool {
 }
 
 var datedPath = regexp.MustCompile(`^/20\d\d-\d\d-\d\d/`)
+
+// nameIn returns the name of a function that is a name, maybe with ":" and a
+// qualifier.
+func nameIn(account, region, function string) name {
+	function, qualifier, _ := strings.Cut(function, ":")
+	return name{account, region, function, qualifier}
+}

@@ -91,7 +91,7 @@ func (c *courier) pending(limit int) (shipments []shipment, err error) {
 func (c *courier) deliver(s shipment) error {
 	b := s.body
 	if b == nil {
-		text, err := c.source.data.Get(bodyKey(s.content, MessageID{s.sent, s.seq}))
+		text, err := c.source.data.Get(s.bodyKey())
 		if errors.Is(err, store.ErrNotFound) { // its content was discarded
 			return c.finish(s, nil)
 		}
@@ -120,6 +120,9 @@ func (c *courier) deliver(s shipment) error {
 	return c.reject(s)
 }
 
+// bodyKey is where the body lies in the content that the parcel came from.
+func (p *parcel) bodyKey() []byte { return bodyKey(p.content, p.home, p.group) }
+
 // originOr returns what a dead-lettered message says about where it came from.
 func (p *parcel) originOr(b *body) string {
 	if p.origin != "" {
@@ -128,9 +131,9 @@ func (p *parcel) originOr(b *body) string {
 	return b.origin
 }
 
-// home returns the content that the parcel's body lies in, nil if it has none.
+// home returns the content that the parcel came from, nil if that is none.
 func (c *courier) home(s shipment) *Queue {
-	if s.body != nil {
+	if s.content == 0 {
 		return nil
 	}
 	return c.source.engine.Queue(s.content)
@@ -149,15 +152,15 @@ func (c *courier) finish(s shipment, home *Queue) error {
 	if err != nil {
 		return err
 	}
-	home.end(s.seq)
-	position := home.commit(append(ops, store.DeleteOnce(bodyKey(s.content, MessageID{s.sent, s.seq}))), nil)
+	home.end(s.home.Sequence)
+	position := home.commit(append(ops, store.DeleteOnce(s.bodyKey())), nil)
 	home.mu.Unlock()
 	return c.forget(s, position)
 }
 
 func (c *courier) forget(s shipment, position store.Position) error {
 	c.source.mu.Lock()
-	delete(c.source.moving, movingKey{s.content, s.seq})
+	delete(c.source.moving, movingKey{s.content, s.home.Sequence})
 	c.source.mu.Unlock()
 	return position.Wait()
 }
@@ -170,7 +173,7 @@ func (c *courier) reject(s shipment) error {
 		c.source.engine.log.Warn("a message was dropped: nothing is at its address any more", "address", s.address)
 		return c.finish(s, nil)
 	}
-	if err := home.lock(); err != nil {
+	if _, err := home.lockWith(needs{groups: []groupID{s.group}}); err != nil {
 		if errors.Is(err, ErrGone) {
 			return c.finish(s, nil)
 		}
@@ -194,9 +197,9 @@ func (q *Queue) undeliverable(m *message) *parcel {
 		return nil
 	}
 	return &parcel{
-		address: c.DeadLetter, origin: c.Origin, note: m.note,
+		address: c.DeadLetter, group: m.group, origin: c.Origin, note: m.note,
 		sent: m.sent, first: m.first, count: m.receives,
-		content: q.ref.Content, seq: m.seq,
+		content: q.ref.Content, home: m.id(),
 	}
 }
 
@@ -211,16 +214,12 @@ func (q *Queue) moveOut(m *message) []store.Op {
 // before.
 func (q *Queue) restore(p *parcel) ([]store.Op, []*message) {
 	m := &message{
-		slot: slot{at: q.shard.now(), seq: p.seq}, sent: p.sent, note: p.note,
+		slot: slot{at: q.shard.now(), seq: p.home.Sequence}, group: p.group, sent: p.home.Sent, note: p.note,
 		receives: p.count, first: p.first, leasedAt: p.first, handed: true, forwarded: true,
 	}
 	if q.leftover(m) { // it expired on its way
-		return []store.Op{store.DeleteOnce(bodyKey(q.ref.Content, m.id()))}, nil
+		return []store.Op{store.DeleteOnce(p.bodyKey())}, nil
 	}
 	q.meta.total++
-	q.add(m, true)
-	return []store.Op{
-		store.Set(forwardKey(q.ref.Content, m.seq), forwardValue(m.at)),
-		store.Set(indexKey(q.ref.Content, m.slot), m.header()),
-	}, []*message{m}
+	return q.settle(m), []*message{m}
 }

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"naru/internal/clock"
 	"naru/internal/store"
@@ -63,8 +64,10 @@ type Options struct {
 	// Headers bounds the headers that one queue keeps in memory, those in use
 	// included; 0 means 131072.
 	Headers int
-	// BodyMemory bounds the bytes of message bodies in memory, for all queues
-	// together; 0 means 64 MiB.
+	// Memory bounds the bytes of what queues have in memory besides bodies, for
+	// all queues together; 0 means 128 MiB. BodyMemory bounds those of bodies; 0
+	// means 64 MiB.
+	Memory     int64
 	BodyMemory int64
 }
 
@@ -75,8 +78,13 @@ type Engine struct {
 	clock     *clock.Clock
 	log       *slog.Logger
 	handles   handleKey
-	bodies    atomic.Int64 // bytes of bodies in memory
-	impatient atomic.Bool  // nobody waits for messages any more
+	names     nameKey
+	memory    atomic.Int64  // bytes that queues hold: see budget.go
+	pressed   chan struct{} // capacity 1: they hold too many
+	uses      atomic.Int64  // counts the uses of queues
+	waiters   atomic.Int64  // those who wait for messages
+	bodies    atomic.Int64  // bytes of bodies in memory
+	impatient atomic.Bool   // nobody waits for messages any more
 	garbage   *store.Table[int]
 	shards    [store.Shards]*shard
 
@@ -101,11 +109,15 @@ func Open(options Options) (*Engine, error) {
 	if options.BodyMemory == 0 {
 		options.BodyMemory = 64 << 20
 	}
-	e := &Engine{options: options, store: options.Store, clock: options.Clock, log: options.Log, queues: map[uint64]*Queue{}}
+	if options.Memory == 0 {
+		options.Memory = 128 << 20
+	}
+	e := &Engine{pressed: make(chan struct{}, 1), options: options, store: options.Store, clock: options.Clock, log: options.Log, queues: map[uint64]*Queue{}}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.handles = handleKey(e.store.Derive("receipt handle"))
+	e.names = nameKey(e.store.Derive("names in keys"))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	var err error
 	if e.garbage, err = store.OpenTable[int](e.store, "garbage"); err != nil {
@@ -126,6 +138,7 @@ func (e *Engine) Start() {
 		s.resume()
 	}
 	e.spawn(e.collect)
+	e.spawn(e.relieve)
 	for _, q := range e.attached() {
 		e.spawn(q.expireAll)
 	}
@@ -139,6 +152,12 @@ func (e *Engine) Interrupt() {
 		q.interrupt()
 	}
 }
+
+// Waiting returns how many calls wait for messages.
+func (e *Engine) Waiting() int64 { return e.waiters.Load() }
+
+// Memory returns how many bytes queues hold in memory, and of bodies.
+func (e *Engine) Memory() (queues, bodies int64) { return e.memory.Load(), e.bodies.Load() }
 
 // Close stops the engine's work. Calls that are at it fail with ErrClosed.
 // What was acknowledged stays in the store, which is closed after the engine.
@@ -258,6 +277,12 @@ type Outgoing struct {
 	Address string
 	Payload []byte
 	Note    []byte
+	// Delay, Group, Once and Tag are as in a Put. A delay begins when the message
+	// arrives.
+	Delay time.Duration
+	Group string
+	Once  string
+	Tag   []byte
 	// Track, if not "", is a name under which Underway knows the message. No
 	// other message has it.
 	Track string
@@ -284,7 +309,11 @@ func noteOps(notes []Note) (ops []store.Op) {
 
 func (e *Engine) parcels(messages []Outgoing) (all []*parcel) {
 	for _, m := range messages {
-		all = append(all, &parcel{address: m.Address, note: m.Note, body: &body{payload: m.Payload}, track: m.Track})
+		p := &parcel{address: m.Address, group: e.groupOf(m.Group), note: m.Note, delay: m.Delay, tag: m.Tag, track: m.Track, body: &body{payload: m.Payload}}
+		if m.Once != "" {
+			p.once = e.names.sum(sentBefore, m.Once)
+		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -15,14 +15,18 @@ type Handle struct {
 	MessageID
 	VisibleAt int64  // of the lease, when it was given out; ms
 	Nonce     uint32 // of the lease
+	group     groupID
 }
 
 // ErrBadHandle is returned for a text that is not a handle of this store.
 var ErrBadHandle = errors.New("queue: not a receipt handle")
 
+// A handle's text begins with its version, which says too whether a group's id
+// is at its end.
 const (
-	handleVersion = 1
-	handleBody    = 1 + 4*8 + 4
+	handleLone    = 1
+	handleGrouped = 2
+	handleSize    = 1 + 4*8 + 4
 	handleMAC     = 16
 )
 
@@ -35,29 +39,49 @@ func (k handleKey) mac(body []byte) []byte {
 	return h.Sum(nil)[:handleMAC]
 }
 
-// FormatHandle returns the handle as text, of letters, digits, - and _.
-func (e *Engine) FormatHandle(h Handle) string {
-	b := make([]byte, 0, handleBody+handleMAC)
-	b = append(b, handleVersion)
+// append appends the handle as it is kept: all its parts, the group's id also
+// if there is none.
+func (h Handle) append(b []byte) []byte {
 	for _, v := range []uint64{h.Content, uint64(h.Sent), h.Sequence, uint64(h.VisibleAt)} {
 		b = binary.BigEndian.AppendUint64(b, v)
 	}
-	b = binary.BigEndian.AppendUint32(b, h.Nonce)
+	return append(binary.BigEndian.AppendUint32(b, h.Nonce), h.group[:]...)
+}
+
+func (r *reader) handle() Handle {
+	return Handle{
+		Content:   r.uint64(),
+		MessageID: MessageID{int64(r.uint64()), r.uint64()},
+		VisibleAt: int64(r.uint64()),
+		Nonce:     r.uint32(),
+		group:     groupID(r.take(len(noGroup))),
+	}
+}
+
+// FormatHandle returns the handle as text, of letters, digits, - and _.
+func (e *Engine) FormatHandle(h Handle) string {
+	b := h.append(append(make([]byte, 0, handleSize+len(h.group)+handleMAC), handleGrouped))
+	if h.group == noGroup {
+		b[0] = handleLone
+		b = b[:handleSize]
+	}
 	return base64.RawURLEncoding.EncodeToString(append(b, e.handles.mac(b)...))
 }
 
 // ParseHandle returns the handle that text stands for, or ErrBadHandle.
 func (e *Engine) ParseHandle(text string) (Handle, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != handleBody+handleMAC || b[0] != handleVersion ||
-		!hmac.Equal(b[handleBody:], e.handles.mac(b[:handleBody])) {
+	size := len(b) - handleMAC
+	if err != nil || size < handleSize || !hmac.Equal(b[size:], e.handles.mac(b[:size])) {
 		return Handle{}, ErrBadHandle
 	}
-	r := reader{rest: b[1:handleBody]}
-	return Handle{
-		Content:   r.uint64(),
-		MessageID: MessageID{int64(r.uint64()), r.uint64()},
-		VisibleAt: int64(r.uint64()),
-		Nonce:     r.uint32(),
-	}, nil
+	parts := b[1:size:size]
+	switch {
+	case b[0] == handleLone && size == handleSize:
+		parts = append(parts, noGroup[:]...)
+	case b[0] != handleGrouped || size != handleSize+len(noGroup):
+		return Handle{}, ErrBadHandle
+	}
+	r := reader{rest: parts}
+	return r.handle(), r.err
 }

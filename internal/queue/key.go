@@ -15,13 +15,16 @@ const (
 	keyMeta     = 0x05 // | content                      counters of a content
 	keyNote     = 0x06 // | key                          state of the shard's other tenants
 	keyContent  = 0x10 // | content | kind | ...         the content itself
-	kindIndex   = 0x01 // | visible at | unit | sequence   header of a message
-	kindBody    = 0x02 // | sent | sequence                body of a message
+	kindIndex   = 0x01 // | visible at | sequence | unit   header of a message, or a group
+	kindBody    = 0x02 // | sent | sequence [| group]      body of a message
 	kindForward = 0x03 // | sequence                       where the message's header is now
+	kindLine    = 0x04 // | group | sequence               header of a message that waits in its group
+	kindGroup   = 0x05 // | group                          a message group
+	kindRecall  = 0x06 // | minute | what                  what is remembered for five minutes
 
-	// unitMessage is a lone message in the index. Units that are groups of
-	// messages come with FIFO and fair queues, under a byte of their own.
+	// What stands at a place in the index: a lone message, or a message group.
 	unitMessage = 0x00
+	unitGroup   = 0x01
 )
 
 func clockKey() []byte { return []byte{keyClock} }
@@ -42,7 +45,7 @@ func noteKey(key string) []byte { return append([]byte{keyNote}, key...) }
 
 // contentKey has room for the longest key of its kind.
 func contentKey(content uint64, kind byte) []byte {
-	key := make([]byte, 0, 1+8+1+17)
+	key := make([]byte, 0, contentPrefix+32)
 	key = append(key, keyContent)
 	key = binary.BigEndian.AppendUint64(key, content)
 	return append(key, kind)
@@ -52,11 +55,16 @@ func contentKey(content uint64, kind byte) []byte {
 func contentEnd(content uint64, kind byte) []byte { return contentKey(content, kind+1) }
 
 // A slot is a place in a content's index: the time in milliseconds at which
-// the message becomes visible, and its sequence number.
+// the message becomes visible, and its sequence number. A message whose time
+// is inLine is not in the index but waits in its group. A group that may be
+// served stands in the index as well, under a number of its own.
 type slot struct {
 	at  int64
 	seq uint64
 }
+
+// inLine is the time of the slots of messages that wait in their group.
+const inLine = 0
 
 // never comes after all slots.
 var never = slot{math.MaxInt64, math.MaxUint64}
@@ -65,14 +73,43 @@ func (s slot) less(o slot) bool {
 	return s.at < o.at || s.at == o.at && s.seq < o.seq
 }
 
-func indexKey(content uint64, s slot) []byte {
+func indexKey(content uint64, s slot, unit byte) []byte { return append(fromSlot(content, s), unit) }
+
+// fromSlot is the key from which a scan finds s and what comes after it.
+func fromSlot(content uint64, s slot) []byte {
 	key := binary.BigEndian.AppendUint64(contentKey(content, kindIndex), uint64(s.at))
-	return binary.BigEndian.AppendUint64(append(key, unitMessage), s.seq)
+	return binary.BigEndian.AppendUint64(key, s.seq)
 }
 
-func slotOfKey(key []byte) slot {
-	key = key[1+8+1:]
-	return slot{int64(binary.BigEndian.Uint64(key)), binary.BigEndian.Uint64(key[9:])}
+// contentPrefix is the length of what comes before the parts of a kind.
+const contentPrefix = 1 + 8 + 1
+
+func slotOfKey(key []byte) (s slot, unit byte) {
+	key = key[contentPrefix:]
+	return slot{int64(binary.BigEndian.Uint64(key)), binary.BigEndian.Uint64(key[8:])}, key[16]
+}
+
+// A groupID is a message group's name as keys have it: a keyed hash.
+type groupID [16]byte
+
+// noGroup is that of messages without a group.
+var noGroup groupID
+
+func lineKey(content uint64, group groupID, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(contentKey(content, kindLine), group[:]...), seq)
+}
+
+func seqOfLineKey(key []byte) uint64 { return binary.BigEndian.Uint64(key[contentPrefix+16:]) }
+
+func groupKey(content uint64, group groupID) []byte {
+	return append(contentKey(content, kindGroup), group[:]...)
+}
+
+func groupOfKey(key []byte) groupID { return groupID(key[contentPrefix:][:16]) }
+
+func recallKey(content uint64, minute int64, w what) []byte {
+	key := binary.BigEndian.AppendUint64(contentKey(content, kindRecall), uint64(minute))
+	return append(key, w[:]...)
 }
 
 // A MessageID names a message within its content.
@@ -81,20 +118,27 @@ type MessageID struct {
 	Sequence uint64
 }
 
-func bodyKey(content uint64, id MessageID) []byte {
+// bodyKey ends with the message's group, if it has one.
+func bodyKey(content uint64, id MessageID, group groupID) []byte {
 	key := binary.BigEndian.AppendUint64(contentKey(content, kindBody), uint64(id.Sent))
-	return binary.BigEndian.AppendUint64(key, id.Sequence)
+	key = binary.BigEndian.AppendUint64(key, id.Sequence)
+	if group != noGroup {
+		key = append(key, group[:]...)
+	}
+	return key
 }
 
-func idOfBodyKey(key []byte) MessageID {
-	key = key[1+8+1:]
-	return MessageID{int64(binary.BigEndian.Uint64(key)), binary.BigEndian.Uint64(key[8:])}
+func idOfBodyKey(key []byte) (id MessageID, group groupID) {
+	key = key[contentPrefix:]
+	id = MessageID{int64(binary.BigEndian.Uint64(key)), binary.BigEndian.Uint64(key[8:])}
+	copy(group[:], key[16:])
+	return id, group
 }
 
 func forwardKey(content, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(contentKey(content, kindForward), seq)
 }
 
-func seqOfForwardKey(key []byte) uint64 { return binary.BigEndian.Uint64(key[1+8+1:]) }
+func seqOfForwardKey(key []byte) uint64 { return binary.BigEndian.Uint64(key[contentPrefix:]) }
 
 func idOfMetaKey(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"naru/internal/store"
@@ -15,6 +14,12 @@ type LeaseRequest struct {
 	Max        int           // how many at the most
 	Visibility time.Duration // for how long they are hidden from others
 	Wait       time.Duration // how long to wait for the first of them
+	// Attempt, if not "", names an attempt to receive from a FIFO queue: when it
+	// is made again within five minutes it has the same result, as long as all
+	// of that is still in flight, and is hidden for the whole time again.
+	Attempt string
+
+	attempt what
 }
 
 // A Delivery is a message that was received.
@@ -37,6 +42,11 @@ var ErrInFlight = errors.New("queue: too many messages in flight")
 // those who wait already. It returns none when that takes longer than
 // request.Wait or ctx is done.
 func (q *Queue) Lease(ctx context.Context, request LeaseRequest) ([]*Delivery, error) {
+	if request.Attempt != "" {
+		if deliveries, err := q.again(&request); deliveries != nil || err != nil {
+			return deliveries, err
+		}
+	}
 	if err := q.lock(); err != nil {
 		return nil, err
 	}
@@ -59,7 +69,11 @@ func (q *Queue) Lease(ctx context.Context, request LeaseRequest) ([]*Delivery, e
 
 // serve gives those who wait what is visible, in their order. It needs q.mu.
 func (q *Queue) serve() {
+	if !q.loaded {
+		return // nobody waits
+	}
 	now := q.shard.now()
+	defer q.readAhead(now)
 	for w := q.waiting.first(); w != nil; w = q.waiting.first() {
 		if q.broken != nil {
 			q.waiting.remove(w)
@@ -77,7 +91,7 @@ func (q *Queue) serve() {
 		return
 	}
 	full := q.full(0)
-	_, at := q.next(now)
+	at := q.lookAgain()
 	if at <= now && !full && q.broken == nil {
 		q.refill()
 		return
@@ -92,14 +106,33 @@ func (q *Queue) serve() {
 	q.wakeAt(at)
 }
 
+// readAhead begins to read what will soon be needed: the ends of lines, and the
+// window when it runs low.
+func (q *Queue) readAhead(now int64) {
+	low := q.edge.at <= now && q.tree.Len()-q.held < q.engine.options.Window/4
+	if (low || len(q.hungry) > 0) && q.broken == nil {
+		q.refill()
+	}
+}
+
+// lookAgain returns when the first unit becomes visible. When that is past, and
+// nothing could be given out, there is something to be read first.
+func (q *Queue) lookAgain() int64 {
+	if first, ok := q.tree.Min(); ok && first.less(q.edge) {
+		return first.at
+	}
+	return q.edge.at
+}
+
 // nextExpiry returns when the first of the leases in memory ends.
 func (q *Queue) nextExpiry(now int64) int64 {
 	at := now + time.Minute.Milliseconds() // all leases may be on disk
-	q.tree.Ascend(&message{slot: slot{at: now + 1}}, func(m *message) bool {
-		if m.state == leased {
-			at = m.at
+	q.tree.Ascend(unit{slot: slot{at: now + 1}}, func(u unit) bool {
+		isLeased := u.message != nil && u.message.state == leased
+		if isLeased {
+			at = u.at
 		}
-		return m.state != leased
+		return !isLeased
 	})
 	return at
 }
@@ -137,89 +170,13 @@ func (q *Queue) full(more int) bool {
 	return q.meta.leased >= bound
 }
 
-// take leases what is visible and in memory, up to request.Max messages. On
-// its way it removes what has expired and what was received too often.
-func (q *Queue) take(request LeaseRequest, now int64) ([]*Delivery, error) {
-	q.pass(now)
-	var deliveries []*Delivery
-	var ops []store.Op
-	var parcels []*parcel
-	var taken []*message
-	for len(taken) < request.Max {
-		m, _ := q.next(now)
-		if m == nil {
-			break
-		}
-		if q.leftover(m) || q.expired(m, now) {
-			ops = append(ops, q.expire(m)...)
-			continue
-		}
-		if p := q.undeliverable(m); p != nil {
-			parcels = append(parcels, p)
-			ops = append(ops, q.moveOut(m)...)
-			continue
-		}
-		if q.full(len(taken)) {
-			break
-		}
-		deliveries = append(deliveries, &Delivery{body: m.body})
-		ops = append(ops, q.pickUp(m, now, request.Visibility)...)
-		taken = append(taken, m)
-	}
-	for i, m := range taken {
-		ops = append(ops, store.Set(indexKey(q.ref.Content, m.slot), m.header()))
-		q.add(m, m.state == leased)
-		deliveries[i].describe(q.ref.Content, m)
-	}
-	if len(ops) > 0 {
-		q.commit(ops, taken, parcels...)
-	}
-	if len(deliveries) == 0 && q.full(0) {
-		return nil, ErrInFlight
-	}
-	return deliveries, nil
-}
-
-// pickUp takes m out of the index and gives it the state it has when leased.
-func (q *Queue) pickUp(m *message, now int64, visibility time.Duration) []store.Op {
-	ops := q.depart(m, now+visibility.Milliseconds())
-	m.state = ready
-	if visibility > 0 {
-		m.state = leased
-	}
-	m.receives++
-	if m.first == 0 {
-		m.first = now
-	}
-	m.leasedAt, m.nonce, m.handed = now, rand.Uint32(), true
-	return ops
-}
-
-// depart takes m out of the index and sets the time of its next slot. Whoever
-// holds a handle of m finds it there by its forward record.
-func (q *Queue) depart(m *message, at int64) []store.Op {
-	q.remove(m)
-	ops := []store.Op{store.DeleteOnce(indexKey(q.ref.Content, m.slot))}
-	m.at = at
-	if m.handed {
-		m.forwarded = true
-		ops = append(ops, store.Set(forwardKey(q.ref.Content, m.seq), forwardValue(at)))
-	}
-	return ops
-}
-
-func (d *Delivery) describe(content uint64, m *message) {
-	d.Handle = Handle{Content: content, MessageID: m.id(), VisibleAt: m.at, Nonce: m.nonce}
-	d.Receives, d.First, d.Note = int(m.receives), m.first, m.note
-}
-
 // open reads the bodies that were not in memory. A message that was deleted
 // meanwhile is left out.
 func (q *Queue) open(deliveries []*Delivery) ([]*Delivery, error) {
 	opened := deliveries[:0]
 	for _, d := range deliveries {
 		if d.body == nil {
-			b, err := q.readBody(d.Handle.MessageID)
+			b, err := q.readBody(d.Handle.MessageID, d.Handle.group)
 			if errors.Is(err, store.ErrNotFound) && !q.has(d.Handle.Sequence) {
 				continue
 			}
@@ -234,8 +191,8 @@ func (q *Queue) open(deliveries []*Delivery) ([]*Delivery, error) {
 	return opened, nil
 }
 
-func (q *Queue) readBody(id MessageID) (*body, error) {
-	text, err := q.shard.data.Get(bodyKey(q.ref.Content, id))
+func (q *Queue) readBody(id MessageID, group groupID) (*body, error) {
+	text, err := q.shard.data.Get(bodyKey(q.ref.Content, id, group))
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,7 @@ func newModel(t *rapid.T) *model {
 	w := &world{TB: t, disk: storetest.NewDisk(), clock: new(clock.Clock), refs: map[string]Ref{}, config: map[string]Config{}}
 	w.window = rapid.SampledFrom([]int{2, 5, 100}).Draw(t, "window")
 	w.headers = rapid.SampledFrom([]int{3, 8, 1000}).Draw(t, "headers")
+	w.memory = rapid.SampledFrom([]int64{1, 4000, 1 << 20}).Draw(t, "memory")
 	w.start()
 	return &model{world: w, t: t, facts: map[int]*fact{}}
 }
@@ -117,7 +118,8 @@ func (m *model) put(t *rapid.T) {
 	delay := rapid.SampledFrom([]time.Duration{0, 0, time.Millisecond, 5 * time.Second, time.Minute}).Draw(t, "delay")
 	var items []Put
 	for range rapid.IntRange(1, 10).Draw(t, "messages") {
-		items = append(items, Put{Payload: strconv.AppendInt(nil, int64(m.next), 10), Delay: delay})
+		group := rapid.SampledFrom([]string{"", "", "a", "b"}).Draw(t, "group")
+		items = append(items, Put{Payload: strconv.AppendInt(nil, int64(m.next), 10), Delay: delay, Group: group})
 		m.next++
 	}
 	now := m.now()
@@ -246,7 +248,7 @@ func (m *model) pick(t *rapid.T) (*Queue, *fact, Handle) {
 func (m *model) ack(t *rapid.T) {
 	q, f, h := m.pick(t)
 	ok := m.during(func() {
-		if err := q.Ack(h); err != nil {
+		if _, err := q.Ack(h); err != nil {
 			t.Errorf("ack: %v", err)
 		}
 	})

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"encoding/binary"
 	"time"
 
 	"naru/internal/store"
@@ -9,35 +10,91 @@ import (
 // A Put is a message to be sent.
 type Put struct {
 	Payload []byte
-	Delay   time.Duration // until it is visible
 	Note    []byte        // its owner's own words, readable without the master key
+	Delay   time.Duration // until it is visible; FIFO queues have one for all messages
+	Group   string        // its message group; "" for none, which a FIFO queue does not take
+	// Once, if not "", has a FIFO queue take the message only if it took none
+	// with the same in the last five minutes. Tag is what a later one is told.
+	Once string
+	Tag  []byte
+}
+
+// A Sent tells of a message that was sent.
+type Sent struct {
+	MessageID
+	// Duplicate says that the message was not taken, since an earlier one was,
+	// whose id and tag these are.
+	Duplicate bool
+	Tag       []byte
 }
 
 // Put sends messages, all of them or, on an error, none that was acknowledged.
-func (q *Queue) Put(items ...Put) ([]MessageID, error) {
-	if err := q.lock(); err != nil {
+func (q *Queue) Put(items ...Put) ([]Sent, error) {
+	n, groups, once := q.needsOf(items)
+	l, err := q.lockWith(n)
+	if err != nil {
 		return nil, err
 	}
 	now := q.shard.now()
-	ids := make([]MessageID, len(items))
+	sent := make([]Sent, len(items))
 	var ops []store.Op
 	var changed []*message
 	for i, item := range items {
-		m := &message{slot: slot{at: now + item.Delay.Milliseconds()}, sent: now, note: item.Note}
+		if r := l.recalled[once[i]]; r != nil && r.stands(now) {
+			sent[i] = r.duplicate()
+			continue
+		}
+		m := &message{slot: slot{at: now + item.Delay.Milliseconds()}, group: groups[i], sent: now, note: item.Note}
 		if item.Delay > 0 {
 			m.state = delayed
 		}
 		ops = append(ops, q.put(m, &body{payload: item.Payload})...)
 		changed = append(changed, m)
-		ids[i] = m.id()
+		sent[i] = Sent{MessageID: m.id(), Tag: item.Tag}
+		if item.Once != "" {
+			r := sent[i].remembered()
+			l.recalled[once[i]] = &r
+			ops = append(ops, q.putDown(once[i], r)...)
+		}
 	}
-	position := q.commit(ops, changed)
-	q.serve()
+	position := q.last
+	if len(ops) > 0 {
+		position = q.commit(ops, changed)
+		q.serve()
+	}
 	q.mu.Unlock()
-	return ids, position.Wait()
+	return sent, position.Wait()
 }
 
-// put gives m its sequence number and adds it to the content.
+// needsOf returns what must be in memory to send the items, and their groups
+// and hashes of Once.
+func (q *Queue) needsOf(items []Put) (n needs, groups []groupID, once []what) {
+	groups, once = make([]groupID, len(items)), make([]what, len(items))
+	for i, item := range items {
+		groups[i] = q.engine.groupOf(item.Group)
+		if item.Once != "" {
+			once[i] = q.engine.names.sum(sentBefore, item.Once)
+			n.recalls = append(n.recalls, once[i])
+		}
+		n.groups = append(n.groups, groups[i])
+	}
+	return n, groups, once
+}
+
+// remembered is what is put down of a message with Once:
+//
+//	time u64 | sequence number u64 | tag
+func (s Sent) remembered() remembered {
+	return remembered{at: s.MessageID.Sent, rest: append(binary.BigEndian.AppendUint64(nil, s.Sequence), s.Tag...)}
+}
+
+func (r remembered) duplicate() Sent {
+	rest := reader{rest: r.rest}
+	return Sent{MessageID: MessageID{r.at, rest.uint64()}, Duplicate: true, Tag: rest.remainder()}
+}
+
+// put gives m its sequence number and adds it to the content: to the index, or,
+// if it has a group and no delay, to the line of that, which is in memory.
 func (q *Queue) put(m *message, b *body) []store.Op {
 	q.meta.next++
 	m.seq = q.meta.next
@@ -45,21 +102,30 @@ func (q *Queue) put(m *message, b *body) []store.Op {
 		q.meta.lowBody = m.id()
 	}
 	q.meta.total++
-	q.add(m, false)
+	if m.group != noGroup && m.state == ready {
+		q.join(m)
+	} else {
+		q.add(m, false)
+	}
 	if q.byID[m.seq] == m {
 		q.keepBody(m, b)
 	}
 	q.expectExpiry(m.sent)
 	return []store.Op{
-		store.SetSealed(bodyKey(q.ref.Content, m.id()), b.encode()),
-		store.Set(indexKey(q.ref.Content, m.slot), m.header()),
+		store.SetSealed(bodyKey(q.ref.Content, m.id(), m.group), b.encode()),
+		store.Set(q.headerKey(m), m.header()),
 	}
 }
 
 // accept takes a parcel that another shard sent under number. It does nothing
 // if it took it before.
 func (q *Queue) accept(source int, number uint64, p *parcel, b *body) error {
-	if err := q.lock(); err != nil {
+	n := needs{groups: []groupID{p.group}}
+	if p.once != (what{}) && q.config.FIFO {
+		n.recalls = []what{p.once}
+	}
+	l, err := q.lockWith(n)
+	if err != nil {
 		return err
 	}
 	if !q.shard.apply(source, number) {
@@ -68,13 +134,25 @@ func (q *Queue) accept(source int, number uint64, p *parcel, b *body) error {
 		return last.Wait()
 	}
 	now := q.shard.now()
-	m := &message{slot: slot{at: now}, sent: p.sent, receives: p.count, first: p.first, note: p.note}
-	if m.sent == 0 {
+	ops := []store.Op{store.SetLatest(appliedKey(source), numberValue(number))}
+	if r := l.recalled[p.once]; r != nil && r.stands(now) { // a duplicate
+		position := q.shard.append(ops)
+		q.mu.Unlock()
+		return position.Wait()
+	}
+	m := &message{slot: slot{at: now}, group: p.group, sent: p.sent, receives: p.count, first: p.first, note: p.note}
+	if p.delay > 0 && !q.config.FIFO {
+		m.at, m.state = now+p.delay.Milliseconds(), delayed
+	}
+	if m.sent == 0 || q.config.FIFO {
 		m.sent = now
 	}
 	m.sent = max(m.sent, q.meta.reaped.Sent)
-	ops := append(q.put(m, b), store.SetLatest(appliedKey(source), numberValue(number)))
+	ops = append(ops, q.put(m, b)...)
 	ops = append(ops, q.track(p, m)...)
+	if len(n.recalls) > 0 {
+		ops = append(ops, q.putDown(p.once, Sent{MessageID: m.id(), Tag: p.tag}.remembered())...)
+	}
 	position := q.commit(ops, []*message{m})
 	q.serve()
 	q.mu.Unlock()

@@ -3,7 +3,9 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -14,6 +16,13 @@ import (
 
 // Config is what a queue's owner decides. It may change while messages wait.
 type Config struct {
+	// FIFO says that each message has a group, that those of a group are
+	// received in the order in which they were sent, and that none is received
+	// while an earlier one is in flight. It never changes.
+	FIFO bool
+	// Delay is how long after they were sent messages of a FIFO queue are
+	// hidden. Those of others have delays of their own.
+	Delay time.Duration
 	// Retention is how long after it was sent a message is thrown away;
 	// 0 means never.
 	Retention time.Duration
@@ -42,17 +51,30 @@ type Queue struct {
 	broken error // a record that does not open: nothing is received past it
 
 	// The window: see window.go.
-	tree    *btree.BTreeG[*message] // in memory, by slot
-	byID    map[uint64]*message     // the same, by sequence number
-	edge    slot                    // every header before it is in memory
-	held    int                     // of those in memory, how many are in state leased
-	counted int64                   // of those in memory, how many meta counts as delayed or leased
+	tree    *btree.BTreeG[unit] // in memory, by slot
+	byID    map[uint64]*message // the messages in memory, by sequence number
+	edge    slot                // every unit before it is in memory
+	held    int                 // of those in memory, how many are in state leased
+	counted int64               // of those in memory, how many meta counts as delayed or leased
 	meta    meta
+
+	// Groups: see group.go and fair.go.
+	groups  map[groupID]*group // in memory
+	changed []*group           // whose records the next commit writes
+	hollow  []*group           // of which nothing is left
+	hungry  map[groupID]*group // the lines of which are to be read on
+	wanted  map[groupID]bool   // to be read, so that somebody can be served
+	tenants map[groupID]*tenant
+	recall  recall
+
+	bytes int64        // what all this counts against the budget
+	used  atomic.Int64 // when the queue was used, by the engine's count
 
 	// Reads of the store that are under way: see read.go.
 	reads   int
 	removed map[slot]struct{}   // slots emptied meanwhile
 	ended   map[uint64]struct{} // messages that left the content meanwhile
+	entered map[what]remembered // what was put down to be remembered meanwhile
 	filling bool                // a refill is under way
 
 	waiting   waitList
@@ -63,11 +85,7 @@ type Queue struct {
 }
 
 func newQueue(e *Engine, ref Ref, config Config) *Queue {
-	return &Queue{
-		engine: e, shard: e.shards[ref.Shard], ref: ref, config: config,
-		tree: btree.NewBTreeGOptions(func(a, b *message) bool { return a.less(b.slot) }, btree.Options{NoLocks: true, Degree: 16}),
-		byID: map[uint64]*message{},
-	}
+	return &Queue{engine: e, shard: e.shards[ref.Shard], ref: ref, config: config, waiting: waitList{all: &e.waiters}}
 }
 
 // Ref returns where the queue's content is.
@@ -76,9 +94,13 @@ func (q *Queue) Ref() Ref { return q.ref }
 // Configure changes the queue's configuration.
 func (q *Queue) Configure(config Config) {
 	q.mu.Lock()
+	delay := q.config.Delay
 	q.config = config
 	q.mu.Unlock()
 	q.engine.spawn(q.expireAll)
+	if config.Delay < delay {
+		q.engine.spawn(func() { q.retime(delay) })
+	}
 }
 
 // lock locks q, loaded. It fails, with q unlocked, when q is closed.
@@ -91,6 +113,7 @@ func (q *Queue) lock() error {
 	if err != nil {
 		q.mu.Unlock()
 	}
+	q.used.Store(q.engine.uses.Add(1))
 	return err
 }
 
@@ -98,30 +121,46 @@ func (q *Queue) lock() error {
 // queue that is not loaded has nobody to keep waiting.
 func (q *Queue) load() error {
 	text, err := q.shard.data.Get(metaKey(q.ref.Content))
-	switch {
-	case err == nil:
-		if q.meta, err = parseMeta(text); err != nil {
-			return fmt.Errorf("meta of content %d: %w", q.ref.Content, err)
-		}
-		q.edge = slot{at: q.meta.low}
-	case errors.Is(err, store.ErrNotFound):
-		q.edge = never
-	default:
-		return err
+	edge := never
+	if err == nil {
+		q.meta, err = parseMeta(text)
+		edge = slot{at: q.meta.low}
 	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("meta of content %d: %w", q.ref.Content, err)
+	}
+	q.tree = btree.NewBTreeGOptions(func(a, b unit) bool { return a.less(b.slot) }, btree.Options{NoLocks: true, Degree: 16})
+	q.byID, q.edge = map[uint64]*message{}, edge
+	q.groups, q.hungry, q.wanted, q.tenants = map[groupID]*group{}, map[groupID]*group{}, map[groupID]bool{}, map[groupID]*tenant{}
+	q.recall = newRecall(q.shard.now())
 	q.loaded = true
 	return nil
+}
+
+// empty forgets everything in memory.
+func (q *Queue) empty() {
+	for _, m := range q.byID {
+		q.dropBody(m)
+	}
+	q.engine.memory.Add(-q.bytes)
+	q.tree, q.byID, q.groups, q.changed, q.hollow, q.hungry, q.wanted, q.tenants, q.recall = nil, nil, nil, nil, nil, nil, nil, nil, recall{}
+	q.bytes, q.held, q.counted = 0, 0, 0
 }
 
 // commit appends ops, with the meta record that goes with them, as the newest
 // change of the given messages. It needs q.mu.
 func (q *Queue) commit(ops []store.Op, changed []*message, parcels ...*parcel) store.Position {
+	ops = append(ops, q.writeGroups()...)
 	q.meta.low = max(q.meta.low, min(q.head().at, q.shard.now()))
 	ops = append(ops, store.SetLatest(metaKey(q.ref.Content), q.meta.encode()))
 	q.last = q.shard.append(ops, parcels...)
 	for _, m := range changed {
 		m.position = q.last
 	}
+	for _, g := range q.changed {
+		g.position = q.last
+	}
+	q.changed = q.changed[:0]
 	q.trim()
 	return q.last
 }
@@ -152,12 +191,36 @@ func (q *Queue) Counts() (Counts, error) {
 	if err := q.catchUp(q.shard.now()); err != nil {
 		return Counts{}, err
 	}
+	delayed, err := q.countDelayed()
+	if err != nil {
+		return Counts{}, err
+	}
 	m, last := q.meta, q.last
 	q.mu.Unlock()
 	c := Counts{InFlight: min(m.leased, m.total)}
-	c.Delayed = min(m.delayed, m.total-c.InFlight)
+	c.Delayed = min(m.delayed+delayed, m.total-c.InFlight)
 	c.Visible = m.total - c.InFlight - c.Delayed
 	return c, last.Wait()
+}
+
+// countDelayed returns how many messages the delay of a FIFO queue hides. It
+// needs q.mu, which it has given up if it fails.
+func (q *Queue) countDelayed() (n int64, err error) {
+	if q.config.Delay <= 0 {
+		return 0, nil
+	}
+	from := MessageID{Sent: q.shard.now() - q.config.Delay.Milliseconds() + 1}
+	content := q.ref.Content
+	err = q.reading(func() error {
+		return q.shard.data.Scan(bodyKey(content, from, noGroup), contentEnd(content, kindBody), math.MaxInt, func(store.Record) (bool, error) {
+			n++
+			return true, nil
+		})
+	})
+	if err == nil {
+		q.endRead()
+	}
+	return n, err
 }
 
 // close makes every call fail with err, and wakes those who wait.
@@ -174,18 +237,9 @@ func (q *Queue) close(err error) {
 			t.Stop()
 		}
 	}
-	q.engine.bodies.Add(-q.bodyBytes())
-	q.tree.Clear()
-	clear(q.byID)
-}
-
-func (q *Queue) bodyBytes() (n int64) {
-	for _, m := range q.byID {
-		if m.body != nil {
-			n += m.body.size()
-		}
+	if q.loaded {
+		q.empty()
 	}
-	return n
 }
 
 // discard closes q for good and removes its content from the store.

@@ -26,6 +26,7 @@ type world struct {
 	refs            map[string]Ref
 	config          map[string]Config
 	window, headers int // options of the engine
+	memory          int64
 }
 
 func newWorld(t storetest.TB) *world {
@@ -38,7 +39,7 @@ func (w *world) start() {
 	w.Helper()
 	w.store = w.disk.Open(w.TB)
 	engine, err := Open(Options{
-		Store: w.store, Clock: w.clock, Window: w.window, Headers: w.headers,
+		Store: w.store, Clock: w.clock, Window: w.window, Headers: w.headers, Memory: w.memory,
 		Resolve: func(address string) (Ref, bool) { ref, ok := w.refs[address]; return ref, ok },
 	})
 	if err != nil {
@@ -94,7 +95,7 @@ func (w *world) powerCut(percent int, random *rand.Rand) {
 	w.start()
 }
 
-func (w *world) put(q *Queue, items ...Put) []MessageID {
+func (w *world) put(q *Queue, items ...Put) []Sent {
 	w.Helper()
 	ids, err := q.Put(items...)
 	if err != nil {
@@ -107,7 +108,7 @@ func text(s string) Put { return Put{Payload: []byte(s)} }
 
 func (w *world) lease(q *Queue, max int, visibility, wait time.Duration) []*Delivery {
 	w.Helper()
-	deliveries, err := q.Lease(context.Background(), LeaseRequest{max, visibility, wait})
+	deliveries, err := q.Lease(context.Background(), LeaseRequest{Max: max, Visibility: visibility, Wait: wait})
 	if err != nil {
 		w.Fatalf("lease: %v", err)
 	}
@@ -134,8 +135,11 @@ func (w *world) expect(q *Queue, want ...string) []*Delivery {
 func (w *world) ack(q *Queue, deliveries ...*Delivery) {
 	w.Helper()
 	for _, d := range deliveries {
-		if err := q.Ack(d.Handle); err != nil {
-			w.Fatalf("ack: %v", err)
+		if d == nil {
+			w.Fatalf("ack: it was not received")
+		}
+		if results, err := q.Ack(d.Handle); err != nil || results[0] != nil {
+			w.Fatalf("ack: %v, %v", results, err)
 		}
 	}
 }
@@ -238,7 +242,7 @@ func TestLongPollsAreServedInOrderAndOnlyWhileTheirClientIsThere(t *testing.T) {
 		ctx, leave := context.WithCancel(context.Background())
 		for i, ctx := range []context.Context{context.Background(), ctx, context.Background()} {
 			go func() {
-				d, err := q.Lease(ctx, LeaseRequest{1, time.Minute, 20 * time.Second})
+				d, err := q.Lease(ctx, LeaseRequest{Max: 1, Visibility: time.Minute, Wait: 20 * time.Second})
 				got <- fmt.Sprintf("%d %v %v", i, payloads(d), err)
 			}()
 			synctest.Wait()
@@ -365,7 +369,7 @@ func TestTooManyInFlight(t *testing.T) {
 		q := w.queue("q", Config{InFlight: 2})
 		w.put(q, text("a"), text("b"), text("c"))
 		d := w.expect(q, "a", "b")
-		if _, err := q.Lease(t.Context(), LeaseRequest{1, time.Minute, 0}); !errors.Is(err, ErrInFlight) {
+		if _, err := q.Lease(t.Context(), LeaseRequest{Max: 1, Visibility: time.Minute, Wait: 0}); !errors.Is(err, ErrInFlight) {
 			t.Errorf("got %v", err)
 		}
 		start := time.Now()
@@ -470,7 +474,7 @@ func TestADiscardedContentIsGone(t *testing.T) {
 		if err := w.engine.Drop(ref); err != nil {
 			t.Fatal(err)
 		}
-		if err := q.Ack(d[0].Handle); !errors.Is(err, ErrGone) {
+		if _, err := q.Ack(d[0].Handle); !errors.Is(err, ErrGone) {
 			t.Errorf("ack: %v", err)
 		}
 		if _, err := q.Put(text("c")); !errors.Is(err, ErrGone) {
@@ -522,7 +526,7 @@ func TestSendIsOneBatchAndArrivesOnce(t *testing.T) {
 
 func TestHandles(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := Handle{7, MessageID{1 << 40, 12}, 1 << 41, 99}
+		h := Handle{Content: 7, MessageID: MessageID{1 << 40, 12}, VisibleAt: 1 << 41, Nonce: 99}
 		text := w.engine.FormatHandle(h)
 		if got, err := w.engine.ParseHandle(text); err != nil || got != h {
 			t.Errorf("got %+v, %v", got, err)

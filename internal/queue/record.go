@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"naru/internal/store"
 )
@@ -21,6 +22,7 @@ const (
 // there is room for it.
 type message struct {
 	slot
+	group     groupID // noGroup for none
 	sent      int64
 	state     state
 	handed    bool   // a receipt handle was given out
@@ -41,11 +43,12 @@ const (
 	flagState     = 0x03
 	flagHanded    = 0x04
 	flagForwarded = 0x08
+	flagGrouped   = 0x10
 )
 
-// header encodes what the index holds of m:
+// header encodes what the index, or the line of its group, holds of m:
 //
-//	flags | sent | receives | first | leased at | nonce u32 | note
+//	flags | group 16, if it has one | sent | receives | first | leased at | nonce u32 | note
 //
 // sent, first and leased at are signed varints, receives is an unsigned one.
 func (m *message) header() []byte {
@@ -56,8 +59,12 @@ func (m *message) header() []byte {
 	if m.forwarded {
 		flags |= flagForwarded
 	}
-	b := make([]byte, 0, 1+4*binary.MaxVarintLen64+4+len(m.note))
-	b = append(b, flags)
+	b := make([]byte, 1, 1+len(m.group)+4*binary.MaxVarintLen64+4+len(m.note))
+	if m.group != noGroup {
+		flags |= flagGrouped
+		b = append(b, m.group[:]...)
+	}
+	b[0] = flags
 	b = binary.AppendVarint(b, m.sent)
 	b = binary.AppendUvarint(b, uint64(m.receives))
 	b = binary.AppendVarint(b, m.first)
@@ -69,8 +76,13 @@ func (m *message) header() []byte {
 func parseHeader(s slot, text []byte) (*message, error) {
 	r := reader{rest: text}
 	flags := r.byte()
+	var group groupID
+	if flags&flagGrouped != 0 {
+		copy(group[:], r.take(len(group)))
+	}
 	m := &message{
 		slot:      s,
+		group:     group,
 		state:     state(flags & flagState),
 		handed:    flags&flagHanded != 0,
 		forwarded: flags&flagForwarded != 0,
@@ -144,33 +156,42 @@ func parseMeta(text []byte) (m meta, err error) {
 	return m, r.err
 }
 
-// A parcel is a message in an outbox. It either holds its body, or says where
-// in the source shard it lies, which is where it goes back to if its target
-// is gone.
+// A parcel is a message in an outbox. One that came from a content lies there
+// until it has arrived, and goes back there if its target is gone; it brings
+// along a body of its own if that is to be another.
 type parcel struct {
 	address string
+	group   groupID
 	origin  string // where it was dead-lettered from
 	note    []byte
 	sent    int64 // 0: it is sent when it arrives
 	first   int64
 	count   uint32 // receives so far
-	body    *body
-	content uint64 // with body nil: the content that it comes from
-	seq     uint64
+	delay   time.Duration
+	once    what // as in a Put; zero for none
+	tag     []byte
 	track   string // as in Outgoing
+	body    *body
+	content uint64 // 0 if it came from none
+	home    MessageID
 }
 
 func (p *parcel) encode() []byte {
 	var b []byte
 	b = appendString(b, p.address)
+	b = append(b, p.group[:]...)
 	b = appendString(b, p.origin)
 	b = appendString(b, string(p.note))
 	b = binary.AppendVarint(b, p.sent)
 	b = binary.AppendVarint(b, p.first)
 	b = binary.AppendUvarint(b, uint64(p.count))
-	b = binary.AppendUvarint(b, p.content)
-	b = binary.AppendUvarint(b, p.seq)
+	b = binary.AppendVarint(b, p.delay.Milliseconds())
+	b = append(b, p.once[:]...)
+	b = appendString(b, string(p.tag))
 	b = appendString(b, p.track)
+	b = binary.AppendUvarint(b, p.content)
+	b = binary.AppendVarint(b, p.home.Sent)
+	b = binary.AppendUvarint(b, p.home.Sequence)
 	if p.body == nil {
 		return append(b, 0)
 	}
@@ -181,14 +202,18 @@ func parseParcel(text []byte) (*parcel, error) {
 	r := reader{rest: text}
 	p := &parcel{
 		address: r.string(),
+		group:   groupID(r.take(len(noGroup))),
 		origin:  r.string(),
 		note:    []byte(r.string()),
 		sent:    r.varint(),
 		first:   r.varint(),
 		count:   uint32(r.uvarint()),
-		content: r.uvarint(),
-		seq:     r.uvarint(),
+		delay:   time.Duration(r.varint()) * time.Millisecond,
+		once:    what(r.take(len(what{}))),
+		tag:     []byte(r.string()),
 		track:   r.string(),
+		content: r.uvarint(),
+		home:    MessageID{r.varint(), r.uvarint()},
 	}
 	if r.byte() == 1 && r.err == nil {
 		p.body, r.err = parseBody(r.remainder())
@@ -211,7 +236,7 @@ type reader struct {
 func (r *reader) take(n int) []byte {
 	if r.err != nil || n < 0 || n > len(r.rest) {
 		r.err = errShort
-		return make([]byte, 8)
+		return make([]byte, 16)
 	}
 	out := r.rest[:n]
 	r.rest = r.rest[n:]

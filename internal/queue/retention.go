@@ -67,8 +67,13 @@ func (q *Queue) expireAll() {
 	if err == nil {
 		q.mu.Unlock()
 	}
+	q.complain("expired messages cannot be removed", err)
+}
+
+// complain logs why the queue's own work failed.
+func (q *Queue) complain(what string, err error) {
 	if err != nil && !errors.Is(err, ErrGone) && q.engine.ctx.Err() == nil {
-		q.engine.log.Error("expired messages cannot be removed", "content", q.ref.Content, "err", err)
+		q.engine.log.Error(what, "content", q.ref.Content, "err", err)
 	}
 }
 
@@ -84,7 +89,7 @@ func (q *Queue) reap() (more bool, err error) {
 	if q.config.Retention <= 0 || q.meta.total == 0 {
 		return false, nil
 	}
-	var old []MessageID
+	var old []bodyID
 	oldest := MessageID{Sent: math.MaxInt64}
 	err = q.reading(func() error {
 		old, oldest, err = q.scanBodies(from, limit)
@@ -105,33 +110,48 @@ func (q *Queue) reap() (more bool, err error) {
 	return len(old) == reapChunk, nil
 }
 
+// A bodyID is what a body's key says.
+type bodyID struct {
+	MessageID
+	group groupID
+}
+
 // scanBodies returns the first messages that were sent at or before limit, and
 // the one after those: its Sent is MaxInt64 if there is none.
-func (q *Queue) scanBodies(from MessageID, limit int64) (old []MessageID, oldest MessageID, err error) {
+func (q *Queue) scanBodies(from MessageID, limit int64) (old []bodyID, oldest MessageID, err error) {
 	oldest = MessageID{Sent: math.MaxInt64}
 	content := q.ref.Content
-	err = q.shard.data.Scan(bodyKey(content, from), contentEnd(content, kindBody), reapChunk+1, func(r store.Record) (bool, error) {
-		id := idOfBodyKey(r.Key)
+	err = q.shard.data.Scan(bodyKey(content, from, noGroup), contentEnd(content, kindBody), reapChunk+1, func(r store.Record) (bool, error) {
+		id, group := idOfBodyKey(r.Key)
 		if id.Sent > limit || len(old) == reapChunk {
 			oldest = id
 			return false, nil
 		}
-		old = append(old, id)
+		old = append(old, bodyID{id, group})
 		return true, nil
 	})
 	return old, oldest, err
 }
 
-func (q *Queue) reapBodies(old []MessageID) {
+// reapBodies removes bodies, with the headers that are in memory, and those
+// that may wait in the line of a group.
+func (q *Queue) reapBodies(old []bodyID) {
 	var ops []store.Op
 	for _, id := range old {
-		_, ended := q.ended[id.Sequence]
-		switch m := q.byID[id.Sequence]; {
+		m := q.byID[id.Sequence]
+		if m != nil && !q.canTakeOut(m) {
+			q.forgetUnit(unit{slot: m.slot, message: m})
+			m = nil
+		}
+		switch {
 		case m != nil:
 			ops = append(ops, q.drop(m)...)
-		case !ended && !q.shard.isMoving(q.ref.Content, id.Sequence):
+		case !q.isGone(id.Sequence) && !q.shard.isMoving(q.ref.Content, id.Sequence):
 			q.meta.total--
-			ops = append(ops, store.DeleteOnce(bodyKey(q.ref.Content, id)))
+			ops = append(ops, store.DeleteOnce(bodyKey(q.ref.Content, id.MessageID, id.group)))
+			if id.group != noGroup {
+				ops = append(ops, store.Delete(lineKey(q.ref.Content, id.group, id.Sequence)), store.Delete(forwardKey(q.ref.Content, id.Sequence)))
+			}
 		}
 	}
 	if len(old) == 0 {
@@ -142,40 +162,63 @@ func (q *Queue) reapBodies(old []MessageID) {
 	q.commit(ops, nil)
 }
 
-// sweep removes the leftover headers that reap's limit has reached. Whatever
-// becomes visible at or before the limit was sent at or before it. It needs
-// q.mu, which it has given up if it fails.
+// canTakeOut reports whether what must change with m is in memory.
+func (q *Queue) canTakeOut(m *message) bool {
+	return m.group == noGroup || q.groups[m.group] != nil || m.at != inLine && !q.config.FIFO
+}
+
+// sweep removes what reap's limit has reached and left: the headers of messages
+// that have expired, and groups of which nothing is left. Whatever becomes
+// visible at or before the limit was sent at or before it. It needs q.mu, which
+// it has given up if it fails.
 func (q *Queue) sweep() error {
 	limit := min(q.limit(q.shard.now()), q.meta.reaped.Sent)
 	for from := (slot{at: q.meta.low}); from.at <= limit; {
-		var found []*message
+		var found []sighting
+		var groups []*group
 		var next slot
 		err := q.reading(func() (err error) {
-			found, next, err = q.scan(from, limit, reapChunk)
+			if found, next, err = q.scan(from, limit, reapChunk); err == nil {
+				groups, err = q.readGroups(groupsOf(found))
+			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		q.sweepHeaders(found)
+		q.meet(groups)
+		q.sweepUnits(found)
 		q.endRead()
 		from = next
 	}
 	return nil
 }
 
-func (q *Queue) sweepHeaders(found []*message) {
+func (q *Queue) sweepUnits(found []sighting) {
 	var ops []store.Op
-	for _, m := range found {
-		if !q.leftover(m) || !q.stands(m.slot) {
-			continue
+	for _, s := range found {
+		m := s.message
+		switch {
+		case !q.stands(s.slot):
+		case m == nil:
+			ops = append(ops, q.sweepGroup(q.groups[s.group])...)
+		case q.leftover(m):
+			if q.byID[m.seq] == nil {
+				q.remember(m)
+			}
+			ops = append(ops, q.takeOut(q.byID[m.seq])...)
 		}
-		if q.byID[m.seq] == nil {
-			q.remember(m)
-		}
-		ops = append(ops, q.takeOut(q.byID[m.seq])...)
 	}
-	if len(ops) > 0 {
+	if len(ops) > 0 || len(q.changed) > 0 {
 		q.commit(ops, nil)
 	}
+}
+
+// sweepGroup removes the leftovers at the head of a group's line.
+func (q *Queue) sweepGroup(g *group) (ops []store.Op) {
+	q.touch(g.id)
+	for m := g.head(); m != nil && q.leftover(m); m = g.head() {
+		ops = append(ops, q.takeOut(m)...)
+	}
+	return ops
 }

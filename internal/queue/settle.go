@@ -19,15 +19,27 @@ var (
 	ErrTooLong = errors.New("queue: the lease would be too long")
 )
 
+// ErrExpired is returned for a handle of a FIFO queue's message whose lease
+// does not stand any more.
+var ErrExpired = errors.New("queue: the lease has expired")
+
 // Ack deletes the messages that handles name. One that does not exist any
-// more, or was of another content, is none of its concern.
-func (q *Queue) Ack(handles ...Handle) error {
-	if err := q.lockFor(handles); err != nil {
-		return err
+// more, or was of another content, is none of its concern. The errors
+// correspond to the handles: nil, or in a FIFO queue ErrExpired. The last
+// result is an error that concerns all of them.
+func (q *Queue) Ack(handles ...Handle) ([]error, error) {
+	if _, err := q.lockWith(needs{handles: handles}); err != nil {
+		return nil, err
 	}
+	now := q.shard.now()
+	results := make([]error, len(handles))
 	var ops []store.Op
-	for _, h := range handles {
-		if m := q.message(h); m != nil {
+	for i, h := range handles {
+		switch m := q.message(h); {
+		case m == nil:
+		case q.config.FIFO && !m.isHeldBy(h, now):
+			results[i] = ErrExpired
+		default:
 			ops = append(ops, q.drop(m)...)
 		}
 	}
@@ -37,14 +49,14 @@ func (q *Queue) Ack(handles ...Handle) error {
 		q.serve() // those who wait because too many were in flight
 	}
 	q.mu.Unlock()
-	return position.Wait()
+	return results, position.Wait()
 }
 
 // Forward deletes the message that h names, writes notes and sends messages, in
 // one batch: see Engine.Send. It returns ErrNoMessage, and does nothing of it,
 // if the message does not exist or h is not of its newest lease.
 func (q *Queue) Forward(h Handle, notes []Note, messages ...Outgoing) error {
-	if err := q.lockFor([]Handle{h}); err != nil {
+	if _, err := q.lockWith(needs{handles: []Handle{h}}); err != nil {
 		return err
 	}
 	m := q.message(h)
@@ -58,7 +70,46 @@ func (q *Queue) Forward(h Handle, notes []Note, messages ...Outgoing) error {
 	return position.Wait()
 }
 
-// message returns the message that h names, after lockFor; nil if it does not
+// A Redirection says where a message goes, and as what. It keeps its group.
+type Redirection struct {
+	Handle Handle
+	To     Outgoing
+}
+
+// Redirect sends messages elsewhere and writes notes, in one batch. A message
+// whose address stands for nothing when it gets there comes back. It returns
+// ErrNoMessage, and does nothing of it, if one of the messages does not exist or
+// its handle is not of its newest lease.
+func (q *Queue) Redirect(notes []Note, all ...Redirection) error {
+	var n needs
+	for _, r := range all {
+		n.handles = append(n.handles, r.Handle)
+	}
+	if _, err := q.lockWith(n); err != nil {
+		return err
+	}
+	ops := noteOps(notes)
+	var parcels []*parcel
+	for _, r := range all {
+		if m := q.message(r.Handle); m == nil || m.nonce != r.Handle.Nonce {
+			q.mu.Unlock()
+			return ErrNoMessage
+		}
+	}
+	for _, r := range all {
+		m := q.message(r.Handle)
+		p := q.engine.parcels([]Outgoing{r.To})[0]
+		p.group, p.content, p.home = m.group, q.ref.Content, m.id()
+		parcels = append(parcels, p)
+		ops = append(ops, q.moveOut(m)...)
+	}
+	position := q.commit(ops, nil, parcels...)
+	q.serve()
+	q.mu.Unlock()
+	return position.Wait()
+}
+
+// message returns the message that h names, after lockWith; nil if it does not
 // exist.
 func (q *Queue) message(h Handle) *message {
 	if m := q.byID[h.Sequence]; m != nil && h.Content == q.ref.Content && m.sent == h.Sent && !q.leftover(m) {
@@ -70,14 +121,17 @@ func (q *Queue) message(h Handle) *message {
 // drop removes m from the content.
 func (q *Queue) drop(m *message) []store.Op {
 	q.meta.total--
-	return append(q.takeOut(m), store.DeleteOnce(bodyKey(q.ref.Content, m.id())))
+	return append(q.takeOut(m), store.DeleteOnce(bodyKey(q.ref.Content, m.id(), m.group)))
 }
 
 // takeOut removes the header of m, and what points to it, for good.
 func (q *Queue) takeOut(m *message) []store.Op {
+	ops := []store.Op{q.deleteHeader(m)}
 	q.remove(m)
 	q.end(m.seq)
-	ops := []store.Op{store.DeleteOnce(indexKey(q.ref.Content, m.slot))}
+	if g := q.groups[m.group]; g != nil && m.at != inLine && q.config.FIFO {
+		q.touch(g.id).arrive(m.seq)
+	}
 	if m.forwarded {
 		ops = append(ops, store.Delete(forwardKey(q.ref.Content, m.seq)))
 	}
@@ -98,7 +152,7 @@ func (q *Queue) Extend(extensions ...Extension) ([]error, error) {
 	for i, x := range extensions {
 		handles[i] = x.Handle
 	}
-	if err := q.lockFor(handles); err != nil {
+	if _, err := q.lockWith(needs{handles: handles}); err != nil {
 		return nil, err
 	}
 	now := q.shard.now()
@@ -108,7 +162,7 @@ func (q *Queue) Extend(extensions ...Extension) ([]error, error) {
 	for i, x := range extensions {
 		at := now + x.Visibility.Milliseconds()
 		switch m := q.message(x.Handle); {
-		case m == nil:
+		case m == nil || q.config.FIFO && !m.isHeldBy(x.Handle, now):
 			results[i] = ErrNoMessage
 		case at > m.leasedAt+MaxLease.Milliseconds():
 			results[i] = ErrTooLong
@@ -134,20 +188,12 @@ func stateFor(d time.Duration, s state) state {
 	return s
 }
 
-// move puts m into another slot, in state s.
-func (q *Queue) move(m *message, at int64, s state) []store.Op {
-	ops := q.depart(m, at)
-	m.state = s
-	q.add(m, s == leased)
-	return append(ops, store.Set(indexKey(q.ref.Content, m.slot), m.header()))
-}
-
 // Release gives a leased message back, to become visible after delay, with a
 // new note. With counted false it is as if it had not been received: a
 // throttled attempt, say. It does nothing when the lease is not the message's
 // newest, and returns ErrNoMessage when the message does not exist.
 func (q *Queue) Release(h Handle, delay time.Duration, note []byte, counted bool) error {
-	if err := q.lockFor([]Handle{h}); err != nil {
+	if _, err := q.lockWith(needs{handles: []Handle{h}}); err != nil {
 		return err
 	}
 	m := q.message(h)
@@ -192,17 +238,22 @@ func (q *Queue) ReleaseAll() error {
 	}
 	from := slot{at: max(q.meta.through+1, q.meta.low)}
 	for q.meta.leased > 0 && from != never {
-		var found []*message
+		var found []sighting
+		var groups []*group
 		var next slot
 		err := q.reading(func() (err error) {
-			found, next, err = q.scan(from, never.at, 1000)
+			if found, next, err = q.scan(from, never.at, 1000); err == nil {
+				groups, err = q.readGroups(groupsOf(found))
+			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		for _, m := range found {
-			if m.state == leased && q.stands(m.slot) {
+		q.meet(groups)
+		for _, s := range found {
+			m := s.message
+			if m != nil && m.state == leased && q.stands(m.slot) {
 				if q.byID[m.seq] == nil {
 					q.remember(m)
 				}

@@ -15,11 +15,12 @@ type shard struct {
 	number int
 	data   *store.Shard
 	clock  atomic.Int64 // the latest time given out; ms
+	sealed bool         // the outbox cannot be read for want of the master key
 
 	mu      sync.Mutex // held while appending, so that the log has the numbers in order
 	sent    [store.Shards]uint64
 	applied [store.Shards]uint64
-	moving  map[movingKey]struct{} // messages in the outbox whose bodies lie in a content
+	moving  map[movingKey]struct{} // messages in the outbox that lie in a content, too
 	courier [store.Shards]*courier // started when there is something to carry
 }
 
@@ -96,8 +97,8 @@ func (s *shard) post(p *parcel) []store.Op {
 	target := ShardOf(p.address)
 	s.sent[target]++
 	number := s.sent[target]
-	if p.body == nil {
-		s.moving[movingKey{p.content, p.seq}] = struct{}{}
+	if p.content != 0 {
+		s.moving[movingKey{p.content, p.home.Sequence}] = struct{}{}
 	}
 	return []store.Op{
 		store.SetLatest(counterKey(target), numberValue(number)),
@@ -116,21 +117,7 @@ func (s *shard) isMoving(content, seq uint64) bool {
 
 // resume starts the couriers for what a restart left in the outbox.
 func (s *shard) resume() {
-	var targets [store.Shards]bool
-	err := s.data.Scan([]byte{keyOutbox}, []byte{keyOutbox + 1}, 1<<30, func(r store.Record) (bool, error) {
-		targets[r.Key[1]] = true
-		value, err := r.Value()
-		if err != nil {
-			return false, err
-		}
-		p, err := parseParcel(value)
-		if err == nil && p.body == nil {
-			s.mu.Lock()
-			s.moving[movingKey{p.content, p.seq}] = struct{}{}
-			s.mu.Unlock()
-		}
-		return true, err
-	})
+	targets, err := s.outgoing()
 	if err != nil {
 		s.engine.log.Error("an outbox cannot be read", "shard", s.number, "err", err)
 	}
@@ -141,6 +128,26 @@ func (s *shard) resume() {
 			s.carry(target, store.Position{})
 		}
 	}
+}
+
+// outgoing reads the outbox: for which shards there is something in it, and
+// which bodies in contents belong to it.
+func (s *shard) outgoing() (targets [store.Shards]bool, err error) {
+	err = s.data.Scan([]byte{keyOutbox}, []byte{keyOutbox + 1}, 1<<30, func(r store.Record) (bool, error) {
+		targets[r.Key[1]] = true
+		value, err := r.Value()
+		if err != nil {
+			return false, err
+		}
+		p, err := parseParcel(value)
+		if err == nil && p.content != 0 {
+			s.mu.Lock()
+			s.moving[movingKey{p.content, p.home.Sequence}] = struct{}{}
+			s.mu.Unlock()
+		}
+		return true, err
+	})
+	return targets, err
 }
 
 // apply notes that the source's outbox was taken from up to number. It reports

@@ -18,7 +18,7 @@ func (q *Queue) track(p *parcel, m *message) []store.Op {
 	if p.track == "" {
 		return nil
 	}
-	return []store.Op{store.Set(trackKey(p.track), bodyKey(q.ref.Content, m.id()))}
+	return []store.Op{store.Set(trackKey(p.track), bodyKey(q.ref.Content, m.id(), m.group))}
 }
 
 // Underway reports whether a message that was sent from a shard to an address

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"naru/internal/store"
 )
@@ -32,17 +33,18 @@ func (w *waiter) answer(deliveries []*Delivery, position store.Position, err err
 	})
 }
 
-// A waitList holds waiters in the order in which they came. The zero value is
-// empty.
+// A waitList holds waiters in the order in which they came.
 type waitList struct {
 	order  list.List
 	shorts int
+	all    *atomic.Int64 // those of all lists
 }
 
 func (l *waitList) empty() bool { return l.order.Len() == 0 }
 
 func (l *waitList) push(w *waiter) {
 	w.place = l.order.PushBack(w)
+	l.all.Add(1)
 	if w.short {
 		l.shorts++
 	}
@@ -54,6 +56,7 @@ func (l *waitList) remove(w *waiter) {
 		return
 	}
 	l.order.Remove(w.place)
+	l.all.Add(-1)
 	w.place = nil
 	if w.short {
 		l.shorts--

@@ -1,8 +1,15 @@
 package queue
 
 // The window is the part of a content's index that is in memory. It holds
-// every header whose slot is before the edge. A header after the edge may be
-// in memory too, because it is in use (leased, say); nothing rests on that.
+// every unit whose slot is before the edge. A message after the edge may be in
+// memory too, because it is in use (leased, say); nothing rests on that.
+
+// A unit is what stands at a place in the index: a message or a group.
+type unit struct {
+	slot
+	message *message // nil for a group
+	group   *group
+}
 
 // counts reports whether meta counts m as delayed or leased.
 func (q *Queue) counts(m *message) bool { return m.state != ready && m.at > q.meta.through }
@@ -25,58 +32,75 @@ func (q *Queue) add(m *message, keep bool) {
 	q.count(m, 1)
 	inWindow := m.less(q.edge)
 	switch {
-	case keep || q.filling || inWindow && q.tree.Len()-q.held < q.engine.options.Window:
+	case keep || q.filling || inWindow && q.hasRoom():
 		q.remember(m)
 	case inWindow:
 		q.edge = m.slot
 	}
 }
 
-// remember puts m into memory.
+// addUnit puts a group into the index.
+func (q *Queue) addUnit(u unit) {
+	inWindow := u.less(q.edge)
+	switch {
+	case q.filling || inWindow && q.hasRoom():
+		q.tree.Set(u)
+	case inWindow:
+		q.edge = u.slot
+	}
+}
+
+// hasRoom reports whether the window may grow.
+func (q *Queue) hasRoom() bool { return q.tree.Len()-q.held < q.engine.options.Window }
+
+// remember puts m into memory: into the window, unless it waits in its group.
 func (q *Queue) remember(m *message) {
-	q.tree.Set(m)
+	if m.at != inLine {
+		q.tree.Set(unit{slot: m.slot, message: m})
+	}
 	q.byID[m.seq] = m
-	if m.state == leased {
-		q.held++
-	}
-	if q.counts(m) {
-		q.counted++
-	}
+	q.hold(m, 1)
+	q.account(m.cost())
 }
 
 // forget takes m out of memory.
 func (q *Queue) forget(m *message) {
-	q.tree.Delete(m)
-	delete(q.byID, m.seq)
-	if m.state == leased {
-		q.held--
+	if m.at != inLine {
+		q.tree.Delete(unit{slot: m.slot})
 	}
+	delete(q.byID, m.seq)
 	q.dropBody(m)
+	q.hold(m, -1)
+	q.account(-m.cost())
+}
+
+// hold takes note of what of m is in memory.
+func (q *Queue) hold(m *message, n int) {
+	if m.state == leased {
+		q.held += n
+		q.occupy(m.group, n)
+	}
 	if q.counts(m) {
-		q.counted--
+		q.counted += int64(n)
 	}
 }
 
-// remove takes a header out of the index. Its message is in memory.
+// remove takes a header out of the index, or out of the line of its group. Its
+// message is in memory.
 func (q *Queue) remove(m *message) {
 	q.forget(m)
 	q.count(m, -1)
-	if q.reads > 0 {
-		q.removed[m.slot] = struct{}{}
+	if m.at == inLine {
+		q.leave(m)
+		return
 	}
+	q.noteRemoved(m.slot)
 }
 
-// trim forgets the last headers while there are too many in memory.
-func (q *Queue) trim() {
-	for q.reads == 0 && q.tree.Len() > q.engine.options.Headers {
-		last, _ := q.tree.Max()
-		if !last.position.Durable() {
-			return // what is not on disk cannot be read back
-		}
-		q.forget(last)
-		if last.less(q.edge) {
-			q.edge = last.slot
-		}
+// noteRemoved tells the reads under way that a slot was emptied.
+func (q *Queue) noteRemoved(s slot) {
+	if q.reads > 0 {
+		q.removed[s] = struct{}{}
 	}
 }
 
@@ -96,20 +120,6 @@ func (q *Queue) dropBody(m *message) {
 	}
 }
 
-// next returns the first message, if it is in memory and visible now. If not,
-// at says when to look again: a time that has come means that the window must
-// be refilled first.
-func (q *Queue) next(now int64) (m *message, at int64) {
-	first, ok := q.tree.Min()
-	if ok && first.less(q.edge) {
-		if first.at <= now {
-			return first, now
-		}
-		return nil, first.at
-	}
-	return nil, q.edge.at
-}
-
 // pass takes the deadlines up to now into account, for the messages in memory.
 // It reports false when there are others, which only catchUp can see to.
 func (q *Queue) pass(now int64) bool {
@@ -119,16 +129,12 @@ func (q *Queue) pass(now int64) bool {
 	if now <= q.meta.through {
 		return true
 	}
-	q.tree.Ascend(&message{slot: slot{at: q.meta.through + 1}}, func(m *message) bool {
-		if m.at > now {
-			return false
-		}
+	for _, m := range q.inMemory(q.meta.through+1, now) {
 		if m.state != ready {
 			q.count(m, -1)
 			q.counted--
 		}
-		return true
-	})
+	}
 	q.meta.through = now
 	return true
 }

@@ -41,8 +41,6 @@ func initCases() []initCase {
 		{handler: "broken/late.handler", kind: "Error", message: `while loading`, exit: 129},
 		{handler: "broken/rejects.handler", kind: "Runtime.UnhandledPromiseRejection", message: `Error: nobody cares`, exit: 128},
 		{handler: "broken/rejects-later.handler", kind: "Runtime.UnhandledPromiseRejection", message: `Error: nobody cares`, exit: 128},
-		{handler: "broken/streaming.handler", kind: "Runtime.StreamingNotSupported",
-			message: `Naru does not support response streaming (awslambda.streamifyResponse) yet.`, exit: 129},
 		{handler: "broken/streaming.handler", kind: "ReferenceError", message: `awslambda is not defined`,
 			env: []string{"AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA=1"}, exit: 129},
 		{handler: "broken/unsettled.handler", silent: true, exit: 13},

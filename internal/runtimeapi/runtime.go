@@ -22,8 +22,12 @@
 // invocation is over only with the next Next, as with AWS: until then the
 // function may still be doing something.
 //
-// A payload may have up to MaxPayload bytes. Of a larger one the server takes
-// note and throws it away while it reads it.
+// A response may also be streamed: then a Begin, Parts and an End stand in place
+// of the Response. What goes wrong in the middle of it is told by a Failure in
+// place of the End.
+//
+// A payload may have up to MaxPayload bytes, and a streamed response MaxStream.
+// Of a larger one the server takes note and throws it away while it reads it.
 package runtimeapi
 
 import (
@@ -44,6 +48,9 @@ import (
 // error that it gives for larger ones.
 const MaxPayload = 6<<20 + 100
 
+// MaxStream is how many bytes a streamed response may have.
+const MaxStream = 200 << 20
+
 // ErrEnded is returned when the runtime ended, or closed its connection,
 // before it had answered.
 var ErrEnded = errors.New("runtime ended")
@@ -57,6 +64,10 @@ type Invocation struct {
 	// ClientContext and Identity are JSON; may be empty.
 	ClientContext, Identity []byte
 	Payload                 []byte // JSON
+	// Stream, if not nil, gets a response that the function streams, as it
+	// comes: first the content type, with no data, and then the data, which it
+	// must not keep. Without it such a response is returned like any other.
+	Stream func(contentType string, data []byte)
 }
 
 // Result is what a function answered.
@@ -68,8 +79,12 @@ type Result struct {
 	// error: for instance "Runtime.ImportModuleError" or "TypeError".
 	FunctionError bool
 	ErrorType     string
-	// TooLarge says that the payload, of Size bytes, is larger than
-	// MaxPayload. Payload is nil then.
+	// Streamed says that the response was streamed, and given to Stream if there
+	// is one. If the function failed in the middle of it, Payload is the error.
+	Streamed    bool
+	ContentType string // of what was streamed
+	// TooLarge says that the response, of Size bytes, is larger than it may be.
+	// Payload is nil then.
 	TooLarge bool
 	Size     int
 	// Ended says that the runtime did not ask for more work, but ended.
@@ -90,8 +105,9 @@ func (e *InitError) Error() string { return "init failed: " + e.Type }
 type Runtime struct {
 	conn   net.Conn
 	in     *bufio.Reader
-	out    []byte // buffer for what is written
-	number uint32 // of the last invocation
+	out    []byte         // buffer for what is written
+	part   [32 << 10]byte // of a streamed response
+	number uint32         // of the last invocation
 	broken error
 }
 
@@ -135,15 +151,20 @@ func (r *Runtime) Invoke(ctx context.Context, i Invocation) (result Result, err 
 			return err
 		}
 		h, err := frame.ReadHeader(r.in)
-		if err != nil {
-			return err
+		if err == nil && h.Type == frame.Begin {
+			h, err = r.follow(h, i.Stream, &result)
 		}
-		if h.Type != frame.Response && h.Type != frame.Failure {
+		switch {
+		case err != nil:
+			return err
+		case h.Type == frame.End && result.Streamed:
+		case h.Type == frame.Response && !result.Streamed || h.Type == frame.Failure:
+			result.FunctionError = h.Type == frame.Failure
+			if err := r.read(h, &result); err != nil {
+				return err
+			}
+		default:
 			return unexpected(h)
-		}
-		result.FunctionError = h.Type == frame.Failure
-		if err := r.read(h, &result); err != nil {
-			return err
 		}
 		result.Ended, err = r.settled()
 		return err
@@ -204,15 +225,87 @@ func (r *Runtime) send(i Invocation) error {
 	return err
 }
 
+// follow reads a streamed response that has begun, and returns the header of
+// what ends it; of an End it has read the body, too.
+func (r *Runtime) follow(h frame.Header, stream func(string, []byte), result *Result) (frame.Header, error) {
+	left := h.Length
+	if err := r.readOwnNumber(&left); err != nil {
+		return h, err
+	}
+	contentType, err := r.readBytes(min(left, maxContentType), &left)
+	if err != nil || left > 0 {
+		return h, errors.Join(err, tooLong(left))
+	}
+	result.Streamed, result.ContentType = true, string(contentType)
+	if stream != nil {
+		stream(result.ContentType, nil)
+	}
+	for {
+		if h, err = frame.ReadHeader(r.in); err != nil || h.Type != frame.Part && h.Type != frame.End {
+			return h, err
+		}
+		left := h.Length
+		if err := r.readOwnNumber(&left); err != nil {
+			return h, err
+		}
+		if h.Type == frame.End {
+			return h, tooLong(left)
+		}
+		if err := r.readPart(left, stream, result); err != nil {
+			return h, err
+		}
+	}
+}
+
+// maxContentType bounds a content type, in bytes.
+const maxContentType = 1024
+
+func tooLong(left int) error {
+	if left == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: body is too long", frame.ErrFormat)
+}
+
+// readPart reads a part of a streamed response, of so many bytes.
+func (r *Runtime) readPart(left int, stream func(string, []byte), result *Result) error {
+	most := MaxStream
+	if stream == nil {
+		most = MaxPayload
+	}
+	for left > 0 {
+		n := min(left, len(r.part))
+		if _, err := io.ReadFull(r.in, r.part[:n]); err != nil {
+			return err
+		}
+		left -= n
+		result.Size += n
+		switch {
+		case result.Size > most:
+			result.TooLarge, result.Payload = true, nil
+		case stream != nil:
+			stream(result.ContentType, r.part[:n])
+		default:
+			result.Payload = append(result.Payload, r.part[:n]...)
+		}
+	}
+	return nil
+}
+
+// readOwnNumber reads the number of the invocation, which must be this one's.
+func (r *Runtime) readOwnNumber(left *int) error {
+	number, err := r.readNumber(4, left)
+	if err == nil && uint32(number) != r.number {
+		err = fmt.Errorf("%w: answer to invocation %d in %d", frame.ErrFormat, number, r.number)
+	}
+	return err
+}
+
 // read reads the body of an answer or of an InitFailure into result.
 func (r *Runtime) read(h frame.Header, result *Result) error {
 	left := h.Length
 	if h.Type != frame.InitFailure {
-		number, err := r.readNumber(4, &left)
-		if err == nil && uint32(number) != r.number {
-			err = fmt.Errorf("%w: answer to invocation %d in %d", frame.ErrFormat, number, r.number)
-		}
-		if err != nil {
+		if err := r.readOwnNumber(&left); err != nil {
 			return err
 		}
 	}
@@ -227,7 +320,9 @@ func (r *Runtime) read(h frame.Header, result *Result) error {
 		}
 		result.ErrorType = string(text)
 	}
-	result.Size = left
+	if !result.Streamed {
+		result.Size = left
+	}
 	if left > MaxPayload {
 		result.TooLarge = true
 		_, err := io.CopyN(io.Discard, r.in, int64(left))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -78,6 +79,46 @@ func (m *MasterKey) Derive(purpose string) []byte {
 	}
 	return key
 }
+
+// rootKey is the id under which, once a master key was replaced, the secret of
+// the first one is kept among the data keys: what was derived from it stands.
+const rootKey = 0
+
+// Root returns the key that secrets are derived from: the first master key of
+// those that have wrapped the keys.
+func Root(master *MasterKey, keys map[uint32][]byte) (*MasterKey, error) {
+	wrapped, ok := keys[rootKey]
+	if !ok {
+		return master, nil
+	}
+	secret, err := master.unwrap(wrapped)
+	if err != nil {
+		return nil, fmt.Errorf("root key: %w", err)
+	}
+	return &MasterKey{secret}, nil
+}
+
+// Rewrap returns the keys, each wrapped by either of the two, as wrapped by the
+// next master key.
+func Rewrap(keys map[uint32][]byte, master, next *MasterKey) (map[uint32][]byte, error) {
+	out := map[uint32][]byte{rootKey: next.wrap(master.secret)}
+	for k, w := range keys {
+		dataKey, err := master.unwrap(w)
+		if errors.Is(err, ErrWrongMaster) {
+			_, err = next.unwrap(w)
+			out[k] = w
+		} else if err == nil {
+			out[k] = next.wrap(dataKey)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("data key %d: %w", k, err)
+		}
+	}
+	return out, nil
+}
+
+// Name returns a short name of the key, which does not tell it.
+func (m *MasterKey) Name() string { return hex.EncodeToString(m.fingerprint()) }
 
 func (m *MasterKey) wrap(dataKey []byte) []byte {
 	nonce := make([]byte, nonceSize)

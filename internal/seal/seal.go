@@ -44,10 +44,15 @@ const (
 // sealed under its associated data.
 var ErrCorrupt = errors.New("seal: the value does not open: it was altered, moved or cut short")
 
+// ErrLocked is returned for a value that has the form of a sealed one, by a
+// Sealer without a master key.
+var ErrLocked = errors.New("seal: the master key is not there")
+
 // A Sealer seals under its newest data key and opens under any it was given.
 // It is safe for concurrent use.
 type Sealer struct {
 	keys    map[uint32]cipher.AEAD
+	locked  bool // the master key is not there
 	current uint32
 	counter atomic.Uint64
 }
@@ -56,13 +61,10 @@ type Sealer struct {
 // under a new data key. The caller stores wrapped under id before it stores
 // any sealed value. It fails when a key was wrapped by another master key.
 func New(master *MasterKey, keys map[uint32][]byte) (s *Sealer, id uint32, wrapped []byte, err error) {
-	s = &Sealer{keys: make(map[uint32]cipher.AEAD, len(keys)+1)}
-	for k, w := range keys {
-		dataKey, err := master.unwrap(w)
-		if err != nil {
-			return nil, 0, nil, fmt.Errorf("data key %d: %w", k, err)
-		}
-		s.keys[k] = newAEAD(dataKey)
+	if s, err = NewOpener(master, keys); err != nil {
+		return nil, 0, nil, err
+	}
+	for k := range keys {
 		s.current = max(s.current, k)
 	}
 	s.current++
@@ -70,6 +72,25 @@ func New(master *MasterKey, keys map[uint32][]byte) (s *Sealer, id uint32, wrapp
 	rand.Read(dataKey)
 	s.keys[s.current] = newAEAD(dataKey)
 	return s, s.current, master.wrap(dataKey), nil
+}
+
+// NewOpener returns a Sealer that only opens. Without a master key it cannot do
+// that either: Open then returns ErrLocked.
+func NewOpener(master *MasterKey, keys map[uint32][]byte) (*Sealer, error) {
+	s := &Sealer{keys: make(map[uint32]cipher.AEAD, len(keys)), locked: master == nil}
+	if s.locked {
+		return s, nil
+	}
+	for k, w := range keys {
+		dataKey, err := master.unwrap(w)
+		if err != nil {
+			return nil, fmt.Errorf("data key %d: %w", k, err)
+		}
+		if k != rootKey {
+			s.keys[k] = newAEAD(dataKey)
+		}
+	}
+	return s, nil
 }
 
 // newAEAD panics on a key that is not 32 bytes, which wrap and unwrap rule out.
@@ -103,10 +124,14 @@ func (s *Sealer) Seal(dst, plain, ad []byte) []byte {
 }
 
 // Open returns the plain form of a sealed value. It fails with ErrCorrupt
-// when the value was not sealed under ad by one of the data keys.
+// when the value was not sealed under ad by one of the data keys, and with
+// ErrLocked when that cannot be told for want of the master key.
 func (s *Sealer) Open(sealed, ad []byte) ([]byte, error) {
 	if len(sealed) < Overhead || sealed[0] != version || sealed[1] > flagCompressed {
 		return nil, ErrCorrupt
+	}
+	if s.locked {
+		return nil, ErrLocked
 	}
 	aead := s.keys[binary.BigEndian.Uint32(sealed[2:])]
 	if aead == nil {

@@ -29,9 +29,10 @@ type Config struct {
 	Auth        string // "open" or "enforce"
 	OpenNetwork bool   // allows "open" on addresses that others can reach
 	AllowHosts  []string
-	AllowReset  bool // serves /_naru/reset and /_naru/clock
-	NoCooldown  bool // lifts SQS's 60 second rules
-	Pprof       bool // serves /debug/pprof/ to operators
+	AllowReset  bool   // serves /_naru/reset and /_naru/clock
+	NoCooldown  bool   // lifts SQS's 60 second rules
+	Pprof       bool   // serves /debug/pprof/ to operators
+	HotReload   string // folder below which functions may have their code in place
 	// SDKDir holds the SDKs that functions find; Node is their interpreter.
 	SDKDir         string
 	Node           string
@@ -103,6 +104,11 @@ func (c *Config) check() error {
 func (c *Config) absolute() (err error) {
 	if c.Data != InMemory {
 		if c.Data, err = filepath.Abs(c.Data); err != nil {
+			return err
+		}
+	}
+	if c.HotReload != "" {
+		if c.HotReload, err = filepath.Abs(c.HotReload); err != nil {
 			return err
 		}
 	}

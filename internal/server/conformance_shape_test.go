@@ -169,7 +169,7 @@ func kindOf(t reflect.Type) string {
 	switch t {
 	case timeType:
 		return "timestamp"
-	case blobType:
+	case blobType, fileType:
 		return "blob"
 	case jsonType:
 		return "document"

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +22,7 @@ var (
 	timeType = reflect.TypeFor[time.Time]()
 	jsonType = reflect.TypeFor[json.RawMessage]()
 	blobType = reflect.TypeFor[[]byte]()
+	fileType = reflect.TypeFor[io.Reader]() // of the SDK: a blob
 )
 
 // A naming gives the name of a structure's member; "" for fields that are none.
@@ -91,11 +95,15 @@ func (f *filler) fill(v reflect.Value, name string, plain bool, depth int) {
 	case blobType:
 		v.SetBytes([]byte{0, byte(f.n), 255})
 		return
+	case fileType:
+		v.Set(reflect.ValueOf(bytes.NewReader([]byte{0, byte(f.n), 255})))
+		return
 	case jsonType:
 		v.SetBytes(fmt.Appendf(nil, `{"a":[%d,null]}`, f.n))
 		return
 	}
 	switch v.Kind() {
+	case reflect.Func: // the events of a stream
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		f.fill(v.Elem(), name, plain, depth)
@@ -215,6 +223,8 @@ func (g grower) tree(v reflect.Value, path string) any {
 	switch {
 	case v.Kind() == reflect.Pointer:
 		return g.tree(v.Elem(), path)
+	case v.Type() == fileType:
+		return g.scalar(v)
 	case v.Type() == timeType, v.Type() == blobType, v.Type() == jsonType:
 		return g.scalar(v)
 	}
@@ -241,7 +251,7 @@ func (g grower) members(v reflect.Value, path string) any {
 	members := map[string]any{}
 	for i, field := range reflect.VisibleFields(v.Type()) {
 		name, f := g.name(field), v.Field(i)
-		absent := (f.Kind() == reflect.Pointer || f.Kind() == reflect.Slice || f.Kind() == reflect.Map) && f.IsNil()
+		absent := slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Map, reflect.Func}, f.Kind()) && f.IsNil()
 		if name == "" || absent || g.skip(joinPath(path, upperFirst(name))) {
 			continue
 		}
@@ -260,6 +270,13 @@ func joinPath(path, name string) string {
 // plainScalar is a scalar as an any that was read from JSON has it, times apart.
 func plainScalar(v reflect.Value) any {
 	switch {
+	case v.Type() == fileType:
+		r := v.Interface().(*bytes.Reader)
+		text := make([]byte, r.Size())
+		if _, err := r.ReadAt(text, 0); err != nil {
+			return err
+		}
+		return base64.StdEncoding.EncodeToString(text)
 	case v.Type() == timeType:
 		return v.Interface().(time.Time).UTC().Format(time.RFC3339Nano)
 	case v.Type() == jsonType:

@@ -104,13 +104,8 @@ func (h *house) deliverToQueue(ctx context.Context, d *delivery.Delivery, a arn.
 	out, delay, err := h.sqs.Prepare(wire.WithCall(ctx, &wire.Call{
 		Service: "sqs", Operation: "SendMessage", RequestID: d.ID, Region: a.Region, Caller: sender, Header: http.Header{},
 	}), in)
-	if err != nil {
-		return nil, err
-	}
-	if delay > 0 && !d.Delayed {
-		return nil, &delivery.Later{Wait: delay}
-	}
-	return []queue.Outgoing{out}, nil
+	out.Delay = delay
+	return []queue.Outgoing{out}, err
 }
 
 func (h *house) deliverToFunction(ctx context.Context, d *delivery.Delivery, a arn.ARN, function string) ([]queue.Outgoing, error) {
@@ -204,9 +199,7 @@ func (h *house) deadLetter(ctx context.Context, d *delivery.Delivery, attributes
 	if err != nil {
 		return queue.Outgoing{}, err
 	}
-	letter := *d
-	letter.Delayed = true // dead-letter queues get what failed at once
-	out, err := h.deliverToQueue(ctx, &letter, a, &sqs.SendMessageInput{MessageBody: &d.Payload, MessageAttributes: sqs.Texts(attributes)})
+	out, err := h.deliverToQueue(ctx, d, a, &sqs.SendMessageInput{MessageBody: &d.Payload, MessageAttributes: sqs.Texts(attributes)})
 	if err != nil {
 		return queue.Outgoing{}, err
 	}

@@ -71,6 +71,7 @@ func openHouse(p place) (_ *house, err error) {
 	if h.engine, err = queue.Open(queue.Options{Store: h.store, Clock: p.clock, Log: p.config.Log, Resolve: h.resolve}); err != nil {
 		return nil, err
 	}
+	h.measure(p)
 	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openPost, h.openEvents, h.openScheduler} {
 		if err := open(p); err != nil {
 			return nil, err
@@ -83,7 +84,14 @@ func openHouse(p place) (_ *house, err error) {
 	h.engine.Start()
 	h.lambda.Start()
 	h.post.Start()
-	return h, errors.Join(h.events.Start(), h.scheduler.Start())
+	return h, errors.Join(h.sqs.Start(), h.events.Start(), h.scheduler.Start())
+}
+
+// measure registers the figures of the engine.
+func (h *house) measure(p place) {
+	p.meter.Gauge(func() float64 { return float64(h.engine.Waiting()) }, "queue_waiting")
+	p.meter.Gauge(func() float64 { queues, _ := h.engine.Memory(); return float64(queues) }, "queue_memory_bytes", "of", "queues")
+	p.meter.Gauge(func() float64 { _, bodies := h.engine.Memory(); return float64(bodies) }, "queue_memory_bytes", "of", "bodies")
 }
 
 func (h *house) openIAM(p place) (err error) {
@@ -125,10 +133,23 @@ func (h *house) openLambda(p place) (err error) {
 	h.lambda, err = lambda.Open(lambda.Options{
 		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
 		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
+		HotReload: p.config.HotReload, Private: private(p.config),
 		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
-		Assume: h.assume, WriteLog: h.writeLog,
+		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
+		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
 	})
 	return err
+}
+
+// private are the folders that functions' code must not lie in or around.
+func private(c Config) (dirs []string) {
+	if c.Data != InMemory {
+		dirs = append(dirs, c.Data)
+	}
+	if c.MasterKey != "" {
+		dirs = append(dirs, filepath.Dir(c.MasterKey))
+	}
+	return dirs
 }
 
 func (h *house) openPost(p place) (err error) {
@@ -199,6 +220,17 @@ func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.front.ServeHTTP(w, r)
 }
 
+// serveURL answers a request to the URL of a function.
+func (h *house) serveURL(w http.ResponseWriter, r *http.Request, id string) {
+	if !h.enter() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "Naru is stopping.", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave()
+	h.lambda.ServeURL(w, r, id)
+}
+
 // close stops everything and closes the store. What is under way may end by
 // itself until ctx is done.
 func (h *house) close(ctx context.Context) error {
@@ -216,6 +248,9 @@ func (h *house) close(ctx context.Context) error {
 	}
 	if h.engine != nil {
 		h.engine.Interrupt()
+	}
+	if h.sqs != nil {
+		h.sqs.Close()
 	}
 	answered := make(chan struct{})
 	go func() { h.requests.Wait(); close(answered) }()

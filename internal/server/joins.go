@@ -2,14 +2,21 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
 	"strings"
 
+	"naru/internal/arn"
 	"naru/internal/delivery"
+	"naru/internal/iam"
 	"naru/internal/lambda"
 	"naru/internal/logs"
 	"naru/internal/policy"
 	"naru/internal/queue"
+	"naru/internal/sigv4"
 	"naru/internal/sqs"
+	"naru/internal/wire"
 )
 
 // The joins between services. Each passes the gate that requests from outside
@@ -55,4 +62,66 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 		out[i] = logs.Line(l)
 	}
 	return h.logs.Write(f.Account, f.Region, group, stream, out)
+}
+
+// outgoing returns the message by which a function sends something to a queue
+// or function, if its role may.
+func (h *house) outgoing(ctx context.Context, m lambda.Message) (queue.Outgoing, error) {
+	a, err := arn.Parse(m.Target)
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	role, err := h.iam.RolePrincipal(lambdaPrincipal, m.From.Role, m.From.Function)
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	function, isFunction := strings.CutPrefix(a.Resource, "function:")
+	var needs []policy.Request
+	switch {
+	case a.Service == "lambda" && isFunction:
+		needs, err = h.lambda.InvokeNeeds(a.Account, a.Region, function)
+	case a.Service == "sqs":
+		needs, err = h.sqs.SendNeeds(a.Account, a.Region, a.Resource)
+	default:
+		err = fmt.Errorf("nothing can be sent to %s", m.Target)
+	}
+	if err != nil {
+		return queue.Outgoing{}, err
+	}
+	if err := h.iam.Authorize(ctx, role, needs); err != nil {
+		return queue.Outgoing{}, err
+	}
+	if isFunction {
+		return h.lambda.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+	}
+	path, text := "/"+a.Account+"/"+a.Resource, string(m.Payload)
+	in := &sqs.SendMessageInput{QueueUrl: &path, MessageBody: &text, MessageAttributes: map[string]sqs.MessageAttributeValue{}}
+	for name, attribute := range m.Attributes {
+		in.MessageAttributes[name] = sqs.MessageAttributeValue{DataType: &attribute.Type, StringValue: &attribute.Value}
+	}
+	out, delay, err := h.sqs.Prepare(wire.WithCall(ctx, &wire.Call{
+		Service: "sqs", Operation: "SendMessage", Region: a.Region, Caller: role, Header: http.Header{},
+	}), in)
+	out.Delay = delay
+	return out, err
+}
+
+// admit lets in who may use the URL of a function: one that must be signed for,
+// or that its policy lets everybody use. In open mode an unsigned request is the
+// account's root, as everywhere.
+func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, string, error) {
+	var caller policy.Principal
+	signature, err := sigv4.Parse(v.Request)
+	switch {
+	case v.Signed && err != nil:
+		return caller, "", &wire.Error{Code: wire.CodeUnsigned, Message: "Forbidden", Cause: err}
+	case v.Signed:
+		if caller, _, err = h.iam.Authenticate(v.Request, signature, func() [sha256.Size]byte { return sha256.Sum256(v.Body) }); err != nil {
+			return caller, "", err
+		}
+		return caller, signature.KeyID, h.iam.Authorize(ctx, caller, v.Needs)
+	case iam.Mode(h.config.Auth) == iam.ModeOpen:
+		caller = policy.Principal{Kind: policy.Root, Account: v.Account, ARN: "arn:aws:iam::" + v.Account + ":root", UserID: v.Account}
+	}
+	return caller, "", h.iam.Authorize(ctx, caller, v.Needs)
 }

@@ -27,8 +27,9 @@ type server struct {
 	endpoint string
 	internal string // the endpoint for functions
 	launcher *sandbox.Launcher
+	operator operator
 
-	resetting sync.Mutex
+	resetting sync.Mutex // held while the house is replaced, or must not be
 	house     atomic.Pointer[house]
 }
 
@@ -65,7 +66,11 @@ func Run(ctx context.Context, c Config) error {
 	}
 	s.house.Store(h)
 	addresses.RootKey = h.root
-	return s.serve(ctx, listener, admin, functions, addresses)
+	var remove func() error
+	if s.operator, remove, err = writeOperator(c, addresses.Admin); err != nil {
+		return errors.Join(err, h.close(ctx))
+	}
+	return errors.Join(s.serve(ctx, listener, admin, functions, addresses), remove())
 }
 
 // urlOf returns the URL of a listener, for this machine.
@@ -132,7 +137,10 @@ func (s *server) routes() http.Handler {
 	}
 	mux.Handle("/_naru/", http.NotFoundHandler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _, isURL := lambda.ParseURLHost(hostname(r.Host))
 		switch {
+		case isURL: // a host of its own, with nothing else on it
+			s.house.Load().serveURL(w, r, id)
 		case len(r.URL.Path) > 1 && (own(r.URL.Path, "/_naru/") || own(r.URL.Path, "/_localstack/") || own(r.URL.Path, "/moto-api/")):
 			mux.ServeHTTP(w, r)
 		case isVisit(r):
@@ -156,6 +164,8 @@ func (s *server) adminRoutes() http.Handler {
 	mux.Handle("GET /metrics", metrics.Handler(&s.meter))
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok) // the listener serves only once everything is open
+	mux.HandleFunc("POST /backup", s.operator.only(s.backup))
+	mux.HandleFunc("POST /rotate-key", s.operator.only(s.rotateKey))
 	if s.config.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

@@ -36,6 +36,16 @@ func number(least, most int64) func(string) (string, error) {
 	}
 }
 
+// oneOf accepts the given words.
+func oneOf(words ...string) func(string) (string, error) {
+	return func(value string) (string, error) {
+		if slices.Contains(words, value) {
+			return value, nil
+		}
+		return "", errBadValue
+	}
+}
+
 func boolean(value string) (string, error) {
 	if b := strings.ToLower(value); b == "true" || b == "false" {
 		return b, nil
@@ -55,7 +65,7 @@ func unlessDefault(initial string, check func(string) (string, error)) func(stri
 
 func anyText(value string) (string, error) { return value, nil }
 
-// attributes are those of standard queues, by name.
+// attributes are those that can be set, by name.
 var attributes = map[string]attribute{
 	"DelaySeconds":                  {initial: "0", check: number(0, 900)},
 	"MaximumMessageSize":            {initial: "1048576", check: number(1024, 1048576)},
@@ -68,10 +78,10 @@ var attributes = map[string]attribute{
 	"Policy":                        {check: checkPolicy},
 	"RedrivePolicy":                 {check: checkRedrive},
 	"RedriveAllowPolicy":            {check: checkRedriveAllow},
-	"FifoQueue":                     {fifo: true},
-	"ContentBasedDeduplication":     {fifo: true},
-	"DeduplicationScope":            {fifo: true},
-	"FifoThroughputLimit":           {fifo: true},
+	"FifoQueue":                     {initial: "true", fifo: true, check: boolean},
+	"ContentBasedDeduplication":     {initial: "false", fifo: true, check: boolean},
+	"DeduplicationScope":            {initial: "queue", fifo: true, check: oneOf("queue", "messageGroup")},
+	"FifoThroughputLimit":           {initial: "perQueue", fifo: true, check: oneOf("perQueue", "perMessageGroupId")},
 }
 
 // computed are the attributes that can only be read.
@@ -90,13 +100,13 @@ func badAttribute(name string) error {
 
 // set returns current with the given attributes set. It checks each of them
 // and how they go together, and refuses all if it refuses one.
-func set(current, given map[string]string) (map[string]string, error) {
+func set(fifo bool, current, given map[string]string) (map[string]string, error) {
 	next := maps.Clone(current)
 	if next == nil {
 		next = map[string]string{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		value, err := checkAttribute(name, given[name])
+		value, err := checkAttribute(fifo, name, given[name])
 		if err != nil {
 			return nil, err
 		}
@@ -106,20 +116,26 @@ func set(current, given map[string]string) (map[string]string, error) {
 			next[name] = value
 		}
 	}
+	if next["FifoThroughputLimit"] == "perMessageGroupId" && next["DeduplicationScope"] != "messageGroup" {
+		return nil, wire.Errorf("InvalidAttributeValue", "The perMessageGroupId value for FifoThroughputLimit is allowed only when the value for DeduplicationScope is messageGroup.")
+	}
 	return next, settleEncryption(next, given)
 }
 
-func checkAttribute(name, value string) (string, error) {
+func checkAttribute(fifo bool, name, value string) (string, error) {
 	a, ok := attributes[name]
 	switch {
 	case !ok:
 		return "", unknownAttribute(name)
-	case name == "DeduplicationScope" || name == "FifoThroughputLimit":
+	case a.fifo && !fifo && (name == "DeduplicationScope" || name == "FifoThroughputLimit"):
 		return "", wire.Errorf("InvalidAttributeName", "You can specify the %s only when FifoQueue is set to true.", name)
-	case a.fifo:
+	case a.fifo && !fifo:
 		return "", unknownAttribute(name)
 	}
 	checked, err := a.check(value)
+	if name == "FifoQueue" && checked != "true" {
+		return "", wire.Errorf("InvalidAttributeValue", "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
+	}
 	if err == errBadValue {
 		return "", badAttribute(name)
 	}
@@ -232,6 +248,9 @@ func (s *Service) checkTarget(n name, text string) error {
 	dead, ok := s.queues.Get(name{target.Account, target.Region, target.Resource}.key())
 	if !ok || target.Account != n.account || target.Region != n.region {
 		return invalid(text, "RedrivePolicy", "Dead letter target does not exist.")
+	}
+	if dead.fifo() != n.fifo() {
+		return invalid(text, "RedrivePolicy", "Dead-letter queue must be same type of queue as the source.")
 	}
 	allow := dead.Attributes["RedriveAllowPolicy"]
 	if allow == "" {

@@ -15,7 +15,7 @@ import (
 // A message is what a queue's content holds of a message, as a payload of the
 // engine:
 //
-//	1 | id 16 | MD5 of body 16 | sender | trace header | group | body | attributes
+//	1 | id 16 | MD5 of body 16 | sender | trace header | group | deduplication id | body | attributes
 //
 // The texts are a length and that many bytes; an attribute is its name, its
 // type and its value. Lengths are varints.
@@ -25,6 +25,7 @@ type message struct {
 	sender  string         // unique id of who sent it
 	trace   string         // AWSTraceHeader
 	group   string         // MessageGroupId
+	once    string         // MessageDeduplicationId, of FIFO queues
 	body    string
 	attribs map[string]attributeValue
 }
@@ -45,7 +46,7 @@ func (m *message) encode() []byte {
 	b = append(b, messageVersion)
 	b = append(b, m.id[:]...)
 	b = append(b, m.md5[:]...)
-	for _, s := range []string{m.sender, m.trace, m.group, m.body} {
+	for _, s := range []string{m.sender, m.trace, m.group, m.once, m.body} {
 		b = appendText(b, s)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.attribs)) {
@@ -69,11 +70,12 @@ func parseMessage(b []byte) (*message, error) {
 	copy(m.id[:], b[1:])
 	copy(m.md5[:], b[17:])
 	texts, err := parseTexts(b[head:])
-	if err != nil || len(texts) < 4 || len(texts)%3 != 1 {
+	const fixed = 5
+	if err != nil || len(texts) < fixed || (len(texts)-fixed)%3 != 0 {
 		return nil, errMessage
 	}
-	m.sender, m.trace, m.group, m.body = texts[0], texts[1], texts[2], texts[3]
-	for rest := texts[4:]; len(rest) > 0; rest = rest[3:] {
+	m.sender, m.trace, m.group, m.once, m.body = texts[0], texts[1], texts[2], texts[3], texts[4]
+	for rest := texts[fixed:]; len(rest) > 0; rest = rest[3:] {
 		if m.attribs == nil {
 			m.attribs = map[string]attributeValue{}
 		}

@@ -27,8 +27,8 @@ func (s *Service) Prepare(ctx context.Context, in *SendMessageInput) (queue.Outg
 	if limit := q.number("MaximumMessageSize"); o.message.size() > limit {
 		return queue.Outgoing{}, 0, wire.Errorf("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", limit)
 	}
-	put := o.put()
-	return queue.Outgoing{Address: q.name().address(), Payload: put.Payload}, put.Delay, nil
+	put := o.put(q)
+	return queue.Outgoing{Address: q.name().address(), Payload: put.Payload, Group: put.Group, Once: put.Once, Tag: put.Tag}, put.Delay, nil
 }
 
 // SplitURL returns account and name of the queue that a QueueUrl means.

@@ -28,6 +28,9 @@ type Queue struct {
 	Purged     int64             // when it was last purged, in milliseconds; 0 if never
 	Attributes map[string]string // those that were set
 	Tags       map[string]string
+	// ByGroup says that deduplication ids are of a message group each. That is
+	// settled when the queue is made, as on AWS.
+	ByGroup bool `json:",omitempty"`
 }
 
 func (q *Queue) name() name { return name{q.Account, q.Region, q.Name} }
@@ -36,10 +39,15 @@ func (q *Queue) ref() queue.Ref {
 	return queue.Ref{Shard: queue.ShardOf(q.name().address()), Content: q.Content}
 }
 
+func (q *Queue) fifo() bool { return q.name().fifo() }
+
 // attribute returns the value of a settable attribute, "" if it is not listed.
 func (q *Queue) attribute(name string) string {
 	if value, ok := q.Attributes[name]; ok {
 		return value
+	}
+	if attributes[name].fifo && !q.fifo() {
+		return ""
 	}
 	return attributes[name].initial
 }
@@ -62,7 +70,10 @@ const maxInFlight = 120_000
 
 // config is what the engine must know of the queue.
 func (q *Queue) config() queue.Config {
-	c := queue.Config{Retention: q.seconds("MessageRetentionPeriod"), InFlight: maxInFlight}
+	c := queue.Config{Retention: q.seconds("MessageRetentionPeriod"), InFlight: maxInFlight, FIFO: q.fifo()}
+	if c.FIFO {
+		c.Delay = q.seconds("DelaySeconds")
+	}
 	if text := q.Attributes["RedrivePolicy"]; text != "" {
 		var r redrive
 		if err := json.Unmarshal([]byte(text), &r); err != nil {
@@ -98,12 +109,12 @@ func (s *Service) CreateQueue(ctx context.Context, in *CreateQueueInput) (*Creat
 	if err := checkName(in); err != nil {
 		return nil, err
 	}
-	given, err := set(nil, in.Attributes)
+	given, err := set(n.fifo(), nil, in.Attributes)
 	if err != nil {
 		return nil, err
 	}
-	if len(in.Tags) > 50 {
-		return nil, wire.Errorf("InvalidParameterValue", "Too many tags added for queue %s.", n.queue)
+	if err := checkTags(n, in.Tags, len(in.Tags)); err != nil {
+		return nil, err
 	}
 	err = s.store.Catalog().Update(func(tx *store.Tx) error {
 		if q, ok := s.queues.Get(n.key()); ok {
@@ -132,6 +143,7 @@ func (s *Service) create(tx *store.Tx, n name, given, tags map[string]string) er
 	q := &Queue{
 		Account: n.account, Region: n.region, Name: n.queue, Content: content,
 		Created: now.Unix(), Modified: now.Unix(), Attributes: given, Tags: tags,
+		ByGroup: given["DeduplicationScope"] == "messageGroup",
 	}
 	s.deleted.Delete(tx, n.key())
 	s.engine.Attach(q.ref(), q.config())
@@ -148,11 +160,9 @@ func checkName(in *CreateQueueInput) error {
 	switch {
 	case fifo && (!fifoName || !nameForm.MatchString(base) || len(*in.QueueName) > 80):
 		return wire.Errorf("InvalidParameterValue", "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length")
-	case fifo:
-		return wire.Errorf("UnsupportedOperation", "Naru does not have FIFO queues yet.")
-	case !nameForm.MatchString(*in.QueueName):
+	case !fifo && !nameForm.MatchString(*in.QueueName):
 		return wire.Errorf("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
-	case hasFifo:
+	case !fifo && hasFifo:
 		return unknownAttribute("FifoQueue")
 	}
 	return nil
@@ -215,24 +225,15 @@ type ListQueuesOutput struct {
 // the most, with a token for more only if MaxResults was given.
 func (s *Service) ListQueues(ctx context.Context, in *ListQueuesInput) (*ListQueuesOutput, error) {
 	c := wire.CallOf(ctx)
-	limit := 1000
-	if in.MaxResults != nil {
-		if limit = int(*in.MaxResults); limit < 1 || limit > 1000 {
-			return nil, invalid(limit, "MaxResults", "MaxResults must be an integer between 1 and 1000.")
-		}
-	}
-	from, err := decodeToken(in.NextToken)
+	p, err := pageOf(in.MaxResults, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
 	prefix := name{c.Account(), c.Region, ""}.key()
 	out := &ListQueuesOutput{}
-	for _, q := range s.queues.From(prefix+in.QueueNamePrefix, prefix+from) {
-		if len(out.QueueUrls) == limit {
-			if in.MaxResults != nil {
-				token := encodeToken(q.Name)
-				out.NextToken = &token
-			}
+	for _, q := range s.queues.From(prefix+in.QueueNamePrefix, prefix+p.from) {
+		if len(out.QueueUrls) == p.limit {
+			out.NextToken = p.next(q.Name)
 			break
 		}
 		out.QueueUrls = append(out.QueueUrls, s.url(ctx, q.name()))
@@ -256,6 +257,9 @@ func (s *Service) DeleteQueue(ctx context.Context, in *DeleteQueueInput) (*wire.
 		}
 		ref = q.ref()
 		s.queues.Delete(tx, n.key())
+		for _, m := range s.movesOf(n) {
+			s.moves.Delete(tx, m.key())
+		}
 		return errors.Join(s.deleted.Put(tx, n.key(), s.clock.Now()), s.engine.Discard(tx, ref))
 	})
 	if err != nil {
@@ -385,7 +389,7 @@ func (s *Service) SetQueueAttributes(ctx context.Context, in *SetQueueAttributes
 			return errNoQueue()
 		}
 		q := *old
-		if q.Attributes, err = set(old.Attributes, in.Attributes); err != nil {
+		if q.Attributes, err = set(old.fifo(), old.Attributes, in.Attributes); err != nil {
 			return err
 		}
 		if _, given := in.Attributes["RedrivePolicy"]; given {

@@ -54,6 +54,9 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *ReceiveMessageInput) (
 		deliveries, err = content.Lease(ctx, request)
 		return err
 	})
+	if errors.Is(err, queue.ErrInFlight) && q.fifo() {
+		return &ReceiveMessageOutput{}, nil
+	}
 	if errors.Is(err, queue.ErrInFlight) {
 		return nil, wire.Errorf("OverLimit", "Too many messages are in flight: the limit is %d.", maxInFlight)
 	}
@@ -66,7 +69,7 @@ func (s *Service) ReceiveMessage(ctx context.Context, in *ReceiveMessageInput) (
 		if err != nil {
 			return nil, fmt.Errorf("message %v of %s: %w", d.Handle.MessageID, q.name().key(), err)
 		}
-		out.Messages = append(out.Messages, in.message(s, d, m))
+		out.Messages = append(out.Messages, in.message(s, q, d, m))
 	}
 	return out, nil
 }
@@ -85,6 +88,12 @@ func (in *ReceiveMessageInput) lease(q *Queue) (queue.LeaseRequest, error) {
 		}
 		request.Visibility = seconds(*n)
 	}
+	if id := in.ReceiveRequestAttemptId; id != nil && q.fifo() {
+		if !idForm.MatchString(*id) {
+			return request, invalid(*id, "ReceiveRequestAttemptId", "ReceiveRequestAttemptId can only include alphanumeric and punctuation characters. 1 to 128 in length.")
+		}
+		request.Attempt = *id
+	}
 	if n := in.WaitTimeSeconds; n != nil {
 		if *n < 0 || *n > 20 {
 			return request, invalid(*n, "WaitTimeSeconds", "Must be >= 0 and <= 20, if provided.")
@@ -95,13 +104,13 @@ func (in *ReceiveMessageInput) lease(q *Queue) (queue.LeaseRequest, error) {
 }
 
 // message returns what the caller asked to see of a message.
-func (in *ReceiveMessageInput) message(s *Service, d *queue.Delivery, m *message) Message {
+func (in *ReceiveMessageInput) message(s *Service, q *Queue, d *queue.Delivery, m *message) Message {
 	out := Message{
 		MessageId: m.id.String(), ReceiptHandle: s.engine.FormatHandle(d.Handle), MD5OfBody: m.bodyMD5(), Body: m.body,
 	}
 	wanted := append(slices.Clone(in.AttributeNames), in.MessageSystemAttributeNames...)
 	all := slices.Contains(wanted, "All")
-	for name, value := range systemAttributes(d, m) {
+	for name, value := range systemAttributes(q, d, m) {
 		if value != "" && (all || slices.Contains(wanted, name)) {
 			if out.Attributes == nil {
 				out.Attributes = map[string]string{}
@@ -135,8 +144,8 @@ func (v attributeValue) shape() MessageAttributeValue {
 
 // systemAttributes returns all of a message's system attributes; those that it
 // does not have are "".
-func systemAttributes(d *queue.Delivery, m *message) map[string]string {
-	return map[string]string{
+func systemAttributes(q *Queue, d *queue.Delivery, m *message) map[string]string {
+	all := map[string]string{
 		"SenderId":                         m.sender,
 		"SentTimestamp":                    decimal(d.Handle.Sent),
 		"ApproximateReceiveCount":          strconv.Itoa(d.Receives),
@@ -145,6 +154,14 @@ func systemAttributes(d *queue.Delivery, m *message) map[string]string {
 		"MessageGroupId":                   m.group,
 		"DeadLetterQueueSourceArn":         d.Origin,
 	}
+	if q.fifo() {
+		all["SequenceNumber"] = sequenceNumber(d.Handle.Content, d.Handle.Sequence)
+		all["MessageDeduplicationId"] = m.once
+		if d.Origin != "" { // a dead letter's is its id
+			all["MessageDeduplicationId"] = m.id.String()
+		}
+	}
+	return all
 }
 
 // covers reports whether a name in MessageAttributeNames means an attribute:
@@ -176,9 +193,24 @@ func (s *Service) DeleteMessage(ctx context.Context, in *DeleteMessageInput) (*w
 	if err != nil {
 		return nil, badHandle(*in.ReceiptHandle)
 	}
-	return &wire.None{}, s.onContent(q, func(content *queue.Queue) error {
-		return content.Ack(h)
+	results, err := s.ack(q, h)
+	return &wire.None{}, errors.Join(err, results[0])
+}
+
+// ack deletes messages and returns the result of each.
+func (s *Service) ack(q *Queue, handles ...queue.Handle) ([]error, error) {
+	results := make([]error, len(handles))
+	err := s.onContent(q, func(content *queue.Queue) error {
+		told, err := content.Ack(handles...)
+		copy(results, told)
+		return err
 	})
+	for i, h := range handles {
+		if errors.Is(results[i], queue.ErrExpired) {
+			results[i] = invalid(s.engine.FormatHandle(h), "ReceiptHandle", "The receipt handle has expired.")
+		}
+	}
+	return results, err
 }
 
 // DeleteMessageBatchRequestEntry is one message of a batch.
@@ -211,18 +243,27 @@ func (s *Service) DeleteMessageBatch(ctx context.Context, in *DeleteMessageBatch
 	}
 	out := &DeleteMessageBatchOutput{}
 	var handles []queue.Handle
+	var ids []string
 	for _, e := range in.Entries {
 		h, err := s.engine.ParseHandle(deref(e.ReceiptHandle))
 		if err != nil {
 			out.Failed = append(out.Failed, failure(*e.Id, badHandle(deref(e.ReceiptHandle))))
 			continue
 		}
-		handles = append(handles, h)
-		out.Successful = append(out.Successful, DeleteMessageBatchResultEntry{*e.Id})
+		handles, ids = append(handles, h), append(ids, *e.Id)
 	}
-	return out, s.onContent(q, func(content *queue.Queue) error {
-		return content.Ack(handles...)
-	})
+	results, err := s.ack(q, handles...)
+	if err != nil {
+		return nil, err
+	}
+	for i, err := range results {
+		if err != nil {
+			out.Failed = append(out.Failed, failure(ids[i], err))
+		} else {
+			out.Successful = append(out.Successful, DeleteMessageBatchResultEntry{ids[i]})
+		}
+	}
+	return out, nil
 }
 
 type ChangeMessageVisibilityInput struct {

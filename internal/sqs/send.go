@@ -3,7 +3,10 @@ package sqs
 import (
 	"context"
 	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -62,17 +65,51 @@ func (s *Service) SendMessage(ctx context.Context, in *SendMessageInput) (*SendM
 	if limit := q.number("MaximumMessageSize"); o.message.size() > limit {
 		return nil, wire.Errorf("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", limit)
 	}
-	err = s.onContent(q, func(content *queue.Queue) error {
-		_, err := content.Put(o.put())
-		return err
-	})
+	results, err := s.put(q, o)
 	if err != nil {
 		return nil, err
 	}
 	return &SendMessageOutput{
-		MessageId: o.message.id.String(), MD5OfMessageBody: o.message.bodyMD5(),
+		MessageId: results[0].id, SequenceNumber: results[0].sequence, MD5OfMessageBody: o.message.bodyMD5(),
 		MD5OfMessageAttributes: attributesMD5(o.message.attribs), MD5OfMessageSystemAttributes: o.systemMD5,
 	}, nil
+}
+
+// sent is what a sender is told of a message: a duplicate's is that of the one
+// that was sent before it.
+type sent struct {
+	id       string
+	sequence *string // of FIFO queues
+}
+
+// put sends messages.
+func (s *Service) put(q *Queue, all ...*outgoing) ([]sent, error) {
+	puts := make([]queue.Put, len(all))
+	for i, o := range all {
+		puts[i] = o.put(q)
+	}
+	results := make([]sent, len(all))
+	return results, s.onContent(q, func(content *queue.Queue) error {
+		told, err := content.Put(puts...)
+		for i, t := range told {
+			id, err := uuid.FromBytes(t.Tag)
+			if err != nil {
+				return fmt.Errorf("tag of message %v: %w", t.MessageID, err)
+			}
+			results[i].id = id.String()
+			if q.fifo() {
+				number := sequenceNumber(content.Ref().Content, t.Sequence)
+				results[i].sequence = &number
+			}
+		}
+		return err
+	})
+}
+
+// sequenceNumber returns a message's SequenceNumber: 20 digits, increasing for
+// as long as there is the queue, since a purge gives it a later content.
+func sequenceNumber(content, sequence uint64) string {
+	return strconv.FormatUint(10_000_000_000_000_000_000+content<<38+sequence, 10)
 }
 
 // SendMessageBatchRequestEntry is one message of a batch.
@@ -128,9 +165,12 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *SendMessageBatchInpu
 	}
 	out := &SendMessageBatchOutput{}
 	total, limit := int64(0), q.number("MaximumMessageSize")
-	var puts []queue.Put
+	var all []*outgoing
 	for i := range in.Entries {
 		e := &in.Entries[i]
+		if err := e.checkFIFO(q); err != nil {
+			return nil, whole(err)
+		}
 		o, err := e.outgoing(ctx, q)
 		if err == nil {
 			if total += o.message.size(); o.message.size() > limit {
@@ -141,22 +181,33 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *SendMessageBatchInpu
 			out.Failed = append(out.Failed, failure(*e.Id, err))
 			continue
 		}
-		puts = append(puts, o.put())
+		all = append(all, o)
 		out.Successful = append(out.Successful, SendMessageBatchResultEntry{
-			Id: *e.Id, MessageId: o.message.id.String(), MD5OfMessageBody: o.message.bodyMD5(),
+			Id: *e.Id, MD5OfMessageBody: o.message.bodyMD5(),
 			MD5OfMessageAttributes: attributesMD5(o.message.attribs), MD5OfMessageSystemAttributes: o.systemMD5,
 		})
 	}
 	if total > maxBatchBytes {
 		return nil, wire.Errorf("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatchBytes, total)
 	}
-	if len(puts) == 0 {
+	if len(all) == 0 {
 		return out, nil
 	}
-	return out, s.onContent(q, func(content *queue.Queue) error {
-		_, err := content.Put(puts...)
-		return err
-	})
+	results, err := s.put(q, all...)
+	for i := range out.Successful {
+		out.Successful[i].MessageId, out.Successful[i].SequenceNumber = results[i].id, results[i].sequence
+	}
+	return out, err
+}
+
+// whole makes an error of an entry one of the whole batch: what is missing is
+// an invalid value then.
+func whole(err error) error {
+	var e *wire.Error
+	if errors.As(err, &e) && e.Code == "MissingParameter" {
+		return wire.Errorf("InvalidParameterValue", "%s", e.Message)
+	}
+	return err
 }
 
 func failure(id string, err error) BatchResultErrorEntry {
@@ -202,8 +253,17 @@ type outgoing struct {
 	delay     time.Duration
 }
 
-func (o *outgoing) put() queue.Put {
-	return queue.Put{Payload: o.message.encode(), Delay: o.delay}
+func (o *outgoing) put(q *Queue) queue.Put {
+	m := o.message
+	return queue.Put{Payload: m.encode(), Delay: o.delay, Group: m.group, Once: q.once(m), Tag: m.id[:]}
+}
+
+// once is what a queue takes a message with only once.
+func (q *Queue) once(m *message) string {
+	if q.ByGroup && m.once != "" {
+		return m.group + "\x00" + m.once
+	}
+	return m.once
 }
 
 // outgoing checks everything but the message's size.
@@ -215,16 +275,17 @@ func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (
 	if err := checkContents(*e.MessageBody); err != nil {
 		return nil, err
 	}
-	o := &outgoing{delay: q.seconds("DelaySeconds")}
-	if d := e.DelaySeconds; d != nil {
-		if *d < 0 || *d > 900 {
-			return nil, invalid(*d, "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.")
-		}
-		o.delay = time.Duration(*d) * time.Second
-	}
-	if err := e.checkIDs(); err != nil {
+	delay, err := e.delay(q)
+	if err != nil {
 		return nil, err
 	}
+	if err := e.checkIDs(q); err != nil {
+		return nil, err
+	}
+	if err := e.checkFIFO(q); err != nil {
+		return nil, err
+	}
+	o := &outgoing{delay: delay}
 	attribs, err := checkAttributes(e.MessageAttributes)
 	if err != nil {
 		return nil, err
@@ -236,7 +297,10 @@ func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (
 	o.systemMD5 = attributesMD5(system)
 	o.message = &message{
 		id: uuid.New(), md5: md5.Sum([]byte(*e.MessageBody)), sender: c.Caller.UserID, trace: system["AWSTraceHeader"].Data,
-		group: deref(e.MessageGroupId), body: *e.MessageBody, attribs: attribs,
+		group: deref(e.MessageGroupId), once: deref(e.MessageDeduplicationId), body: *e.MessageBody, attribs: attribs,
+	}
+	if q.fifo() && o.message.once == "" {
+		o.message.once = contentID(*e.MessageBody)
 	}
 	if trace := c.Header.Get("X-Amzn-Trace-Id"); o.message.trace == "" {
 		o.message.trace = trace
@@ -244,26 +308,55 @@ func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (
 	return o, nil
 }
 
-// Outgoing returns the message by which a part of Naru, in the name of sender,
-// sends to a queue through an outbox.
-func (s *Service) Outgoing(account, region, queueName, sender, group string, text []byte) queue.Outgoing {
-	m := &message{id: uuid.New(), md5: md5.Sum(text), sender: sender, group: group, body: string(text)}
-	return queue.Outgoing{Address: name{account, region, queueName}.address(), Payload: m.encode()}
+// contentID is the deduplication id of a message that has none, where the queue
+// deduplicates by content.
+func contentID(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	return hex.EncodeToString(sum[:])
+}
+
+// delay is for how long the message is hidden; what a FIFO queue hides it for
+// is seen to by the engine.
+func (e *SendMessageBatchRequestEntry) delay(q *Queue) (time.Duration, error) {
+	switch d := e.DelaySeconds; {
+	case d != nil && (*d < 0 || *d > 900):
+		return 0, invalid(*d, "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.")
+	case d != nil && *d > 0 && q.fifo():
+		return 0, invalid(*d, "DelaySeconds", "The request include parameter that is not valid for this queue type.")
+	case q.fifo():
+		return 0, nil
+	case d != nil:
+		return seconds(*d), nil
+	}
+	return q.seconds("DelaySeconds"), nil
 }
 
 var idForm = regexp.MustCompile("^[!-~]{1,128}$")
 
-// checkIDs checks group and deduplication id, as standard queues take them.
-func (e *SendMessageBatchRequestEntry) checkIDs() error {
+// checkIDs checks the forms of group and deduplication id.
+func (e *SendMessageBatchRequestEntry) checkIDs(q *Queue) error {
 	const rule = " can only include alphanumeric and punctuation characters. 1 to 128 in length."
 	if id := e.MessageGroupId; id != nil && !idForm.MatchString(*id) {
 		return invalid(*id, "MessageGroupId", "MessageGroupId"+rule)
 	}
-	if id := e.MessageDeduplicationId; id != nil {
-		if !idForm.MatchString(*id) {
-			return invalid(*id, "MessageDeduplicationId", "MessageDeduplicationId"+rule)
-		}
+	switch id := e.MessageDeduplicationId; {
+	case id == nil:
+	case !idForm.MatchString(*id):
+		return invalid(*id, "MessageDeduplicationId", "MessageDeduplicationId"+rule)
+	case !q.fifo():
 		return invalid(*id, "MessageDeduplicationId", "The request includes a parameter that is not valid for this queue type.")
+	}
+	return nil
+}
+
+// checkFIFO refuses a message without what a FIFO queue needs.
+func (e *SendMessageBatchRequestEntry) checkFIFO(q *Queue) error {
+	switch {
+	case !q.fifo():
+	case e.MessageGroupId == nil:
+		return missing("MessageGroupId")
+	case e.MessageDeduplicationId == nil && q.attribute("ContentBasedDeduplication") != "true":
+		return wire.Errorf("InvalidParameterValue", "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"naru/internal/clock"
@@ -45,11 +46,20 @@ type Service struct {
 	clock   *clock.Clock
 	queues  *store.Table[*Queue]
 	deleted *store.Table[time.Time] // when a queue of that key was last deleted
+	moves   *store.Table[*Move]
+
+	mu      sync.Mutex
+	running map[string]*mover // message move tasks, by id
+	closed  bool
+	work    sync.WaitGroup
+	ctx     context.Context
+	cancel  context.CancelFunc
 }
 
 // Open returns the service and attaches its queues to the engine.
 func Open(options Options) (*Service, error) {
-	s := &Service{options: options, store: options.Store, engine: options.Engine, clock: options.Clock}
+	s := &Service{options: options, store: options.Store, engine: options.Engine, clock: options.Clock, running: map[string]*mover{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var err error
 	if s.queues, err = store.OpenTable[*Queue](s.store, "sqs-queues"); err != nil {
 		return nil, err
@@ -57,10 +67,34 @@ func Open(options Options) (*Service, error) {
 	if s.deleted, err = store.OpenTable[time.Time](s.store, "sqs-deleted"); err != nil {
 		return nil, err
 	}
+	if s.moves, err = store.OpenTable[*Move](s.store, "sqs-moves"); err != nil {
+		return nil, err
+	}
 	for _, q := range s.queues.All("") {
 		s.engine.Attach(q.ref(), q.config())
 	}
 	return s, nil
+}
+
+// Start resumes the message move tasks that an earlier start was at.
+func (s *Service) Start() error {
+	for _, m := range s.moves.All("") {
+		if m.Status == moveRunning || m.Status == moveCancelling {
+			if err := s.resume(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Close ends the service's own work, which the next start resumes.
+func (s *Service) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.work.Wait()
 }
 
 // Service returns SQS's operations.
@@ -86,6 +120,15 @@ func (s *Service) Service() wire.Service {
 			wire.Op("DeleteMessage", s.DeleteMessage, onQueue(s, "sqs:deletemessage", func(in *DeleteMessageInput) *string { return in.QueueUrl })),
 			wire.Op("DeleteMessageBatch", s.DeleteMessageBatch, onQueue(s, "sqs:deletemessage", func(in *DeleteMessageBatchInput) *string { return in.QueueUrl })),
 			wire.Op("ChangeMessageVisibility", s.ChangeMessageVisibility, onQueue(s, "sqs:changemessagevisibility", func(in *ChangeMessageVisibilityInput) *string { return in.QueueUrl })),
+			wire.Op("AddPermission", s.AddPermission, onQueue(s, "sqs:addpermission", func(in *AddPermissionInput) *string { return in.QueueUrl })),
+			wire.Op("RemovePermission", s.RemovePermission, onQueue(s, "sqs:removepermission", func(in *RemovePermissionInput) *string { return in.QueueUrl })),
+			wire.Op("TagQueue", s.TagQueue, onQueue(s, "sqs:tagqueue", func(in *TagQueueInput) *string { return in.QueueUrl })),
+			wire.Op("UntagQueue", s.UntagQueue, onQueue(s, "sqs:untagqueue", func(in *UntagQueueInput) *string { return in.QueueUrl })),
+			wire.Op("ListQueueTags", s.ListQueueTags, onQueue(s, "sqs:listqueuetags", func(in *ListQueueTagsInput) *string { return in.QueueUrl })),
+			wire.Op("ListDeadLetterSourceQueues", s.ListDeadLetterSourceQueues, onQueue(s, "sqs:listdeadlettersourcequeues", func(in *ListDeadLetterSourceQueuesInput) *string { return in.QueueUrl })),
+			wire.Op("StartMessageMoveTask", s.StartMessageMoveTask, s.needsStartMove),
+			wire.Op("ListMessageMoveTasks", s.ListMessageMoveTasks, s.needsListMoves),
+			wire.Op("CancelMessageMoveTask", s.CancelMessageMoveTask, s.needsCancelMove),
 			wire.Op("ChangeMessageVisibilityBatch", s.ChangeMessageVisibilityBatch, onQueue(s, "sqs:changemessagevisibility", func(in *ChangeMessageVisibilityBatchInput) *string { return in.QueueUrl })),
 		},
 	}
@@ -134,6 +177,7 @@ func (s *Service) needsListQueues(ctx context.Context, _ *ListQueuesInput) ([]po
 // A name names a queue.
 type name struct{ account, region, queue string }
 
+func (n name) fifo() bool      { return strings.HasSuffix(n.queue, ".fifo") }
 func (n name) key() string     { return n.account + "/" + n.region + "/" + n.queue }
 func (n name) arn() string     { return "arn:aws:sqs:" + n.region + ":" + n.account + ":" + n.queue }
 func (n name) address() string { return AddressPrefix + n.key() }

@@ -18,12 +18,12 @@ type Blobs struct {
 	dir string
 }
 
-func openBlobs(fs vfs.FS, dir string) (*Blobs, error) {
-	b := &Blobs{fs, dir}
-	if err := fs.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("store: blobs: %w", err)
+// make makes the folder.
+func (b *Blobs) make() error {
+	if err := b.fs.MkdirAll(b.dir, 0o700); err != nil {
+		return fmt.Errorf("store: blobs: %w", err)
 	}
-	return b, syncDir(fs, fs.PathDir(dir))
+	return syncDir(b.fs, b.fs.PathDir(b.dir))
 }
 
 // Sum is a blob's name: the lower-case hexadecimal SHA-256 of its bytes.

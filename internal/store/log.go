@@ -127,6 +127,19 @@ func (p Position) Durable() bool {
 	}
 }
 
+// IsVisible reports whether Visible would return at once, with nothing lost.
+func (p Position) IsVisible() bool {
+	if p.group == nil {
+		return true
+	}
+	select {
+	case <-p.group.applied:
+		return true
+	default:
+		return p.Durable()
+	}
+}
+
 // Visible waits until reads see everything appended up to p, which may be
 // before that is durable.
 func (p Position) Visible() {
@@ -165,6 +178,7 @@ type log struct {
 	// without a sync.
 	lazy time.Duration
 
+	busy sync.Mutex    // held while a group is committed
 	wake chan struct{} // capacity 1
 	done chan struct{} // closed once the committer has stopped
 
@@ -322,6 +336,8 @@ func (l *log) abandon(err error) {
 
 // commit writes one group as one batch.
 func (l *log) commit(g *group, options *pebble.WriteOptions) error {
+	l.busy.Lock()
+	defer l.busy.Unlock()
 	batch := l.db.NewBatchWithSize(g.bytes)
 	defer batch.Close()
 	for _, op := range g.ops {

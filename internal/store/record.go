@@ -28,6 +28,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // ErrNotFound is returned by Get for a key that has no record.
 var ErrNotFound = errors.New("store: not found")
 
+// ErrSealed is returned for a sealed record of a store that was opened without
+// its master key.
+var ErrSealed = seal.ErrLocked
+
 // CorruptError names a record that does not open. Reading never skips one.
 type CorruptError struct {
 	Key    []byte // the full key, as docs/KEYS.md writes it
@@ -65,6 +69,9 @@ func openRecord(s *seal.Sealer, key, record []byte) ([]byte, error) {
 		return clone(record[1:body]), nil
 	case recordSealed:
 		value, err := s.Open(record[1:], key)
+		if errors.Is(err, ErrSealed) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, &CorruptError{clone(key), err.Error()}
 		}

@@ -14,6 +14,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -41,8 +42,12 @@ const (
 // take to become durable.
 const BulkLazy = 500 * time.Millisecond
 
-// ErrClosed is returned once the store is closed.
-var ErrClosed = errors.New("store: closed")
+var (
+	// ErrClosed is returned once the store is closed.
+	ErrClosed = errors.New("store: closed")
+	// ErrReadOnly is returned for changes to a store that is only read.
+	ErrReadOnly = errors.New("store: it was opened to be read only")
+)
 
 // Options say where a store is and how much memory it may use.
 type Options struct {
@@ -56,6 +61,10 @@ type Options struct {
 	MemTable uint64
 	Cache    int64
 	Logger   *slog.Logger
+	// ReadOnly opens a store that exists without changing anything of it, a
+	// backup too, and also without the master key: then what is sealed cannot
+	// be read. What is appended fails with ErrReadOnly.
+	ReadOnly bool
 	// Fatal is called when a commit failed or the database gave up; nil means
 	// to log the reason and exit with status 1.
 	Fatal func(error)
@@ -77,6 +86,7 @@ type Store struct {
 	fs      vfs.FS
 	dir     *directory // nil for tests on an FS of their own
 	master  *seal.MasterKey
+	root    *seal.MasterKey // secrets are derived from it; nil if the store is read only
 	sealer  *seal.Sealer
 	db      *pebble.DB
 	log     *log
@@ -84,6 +94,8 @@ type Store struct {
 	bulk    *Shard
 	catalog *Catalog
 	blobs   *Blobs
+
+	copying sync.Mutex // held while a backup is taken
 
 	mu     sync.Mutex
 	shards [Shards]*Shard
@@ -107,20 +119,31 @@ func Open(options Options) (_ *Store, err error) {
 	if err := s.locate(); err != nil {
 		return nil, err
 	}
-	if s.db, err = s.openDB("db", options.MemTable); err != nil {
+	if err := s.removeSnapshot(); err != nil { // that a crash has left
 		return nil, err
 	}
-	if s.bulkDB, err = s.openDB("bulk", options.MemTable/4); err != nil {
+	if s.db, err = s.openDB(mainFolder, options.MemTable, options.ReadOnly); err != nil {
+		return nil, err
+	}
+	if s.bulkDB, err = s.openDB(bulkFolder, options.MemTable/4, options.ReadOnly); err != nil {
 		return nil, err
 	}
 	if err := s.openSealer(); err != nil {
 		return nil, err
 	}
-	if s.blobs, err = openBlobs(s.fs, s.path("blobs")); err != nil {
+	s.blobs = &Blobs{s.fs, s.path(blobFolder)}
+	if !options.ReadOnly {
+		err = s.blobs.make()
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.log = startLog(s.db, s.sealer, 0, s.fail)
 	bulkLog := startLog(s.bulkDB, s.sealer, BulkLazy, s.fail)
+	if options.ReadOnly {
+		s.log.close(ErrReadOnly)
+		bulkLog.close(ErrReadOnly)
+	}
 	s.bulk = &Shard{store: s, number: -1, prefix: []byte{spaceShard, 0}, db: s.bulkDB, log: bulkLog, done: make(chan struct{})}
 	s.catalog = newCatalog(s)
 	return s, nil
@@ -134,7 +157,7 @@ func (s *Store) locate() error {
 		s.fs = vfs.NewMem()
 		s.master = seal.NewMasterKey()
 	default:
-		dir, err := openDirectory(s.options.Dir, s.options.MasterKeyFile)
+		dir, err := openDirectory(s.options.Dir, s.options.MasterKeyFile, s.options.ReadOnly)
 		if err != nil {
 			return err
 		}
@@ -145,7 +168,7 @@ func (s *Store) locate() error {
 
 func (s *Store) path(name string) string { return s.fs.PathJoin(s.options.Dir, name) }
 
-func (s *Store) openDB(name string, memTable uint64) (*pebble.DB, error) {
+func (s *Store) openDB(name string, memTable uint64, readOnly bool) (*pebble.DB, error) {
 	if memTable == 0 {
 		memTable = 64 << 20
 	}
@@ -159,8 +182,9 @@ func (s *Store) openDB(name string, memTable uint64) (*pebble.DB, error) {
 		MemTableSize:       memTable,
 		CacheSize:          cacheSize,
 		Logger:             pebbleLogger{s.options.Logger, s.fail},
-		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse},
+		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse, DataCorruption: s.corruption},
 	}
+	o.ReadOnly, o.ErrorIfNotExists = readOnly, readOnly
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -168,9 +192,13 @@ func (s *Store) openDB(name string, memTable uint64) (*pebble.DB, error) {
 	if s.options.NoTicker {
 		o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	}
-	db, err := pebble.Open(s.path(name), o)
+	err := checkWAL(s.fs, s.path(name))
+	var db *pebble.DB
+	if err == nil {
+		db, err = pebble.Open(s.path(name), o)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", s.path(name), err)
+		return nil, &brokenError{s.path(name), err}
 	}
 	return db, nil
 }
@@ -186,43 +214,144 @@ func (s *Store) misuse(info pebble.PossibleAPIMisuseInfo) {
 	}
 }
 
+// corruption is told of a part of a file that cannot be read. Whoever reads it
+// gets the error; what else there is can be used.
+func (s *Store) corruption(info pebble.DataCorruptionInfo) {
+	s.options.Logger.Error("a file of the database is damaged; naru check tells more", "file", info.Path, "err", info.Details.Error())
+}
+
 // dataKeyKey is where the wrapped data key id is kept.
 func dataKeyKey(id uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{spaceMeta, 'k'}, id)
 }
 
-// openSealer reads the data keys and adds this start's own.
+// openSealer reads the data keys and adds this start's own. Both databases have
+// all of them, since without them nothing else is worth anything.
 func (s *Store) openSealer() error {
-	keys := map[uint32][]byte{}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceMeta, 'k'}, UpperBound: []byte{spaceMeta, 'k' + 1}})
-	if err != nil {
-		return err
+	keys, err := s.dataKeys()
+	if err != nil && !s.options.ReadOnly { // else it is for Examine to tell
+		return fmt.Errorf("the data keys cannot be read; naru check tells more: %w", err)
 	}
-	for it.First(); it.Valid(); it.Next() {
-		wrapped, err := openRecord(nil, it.Key(), it.Value())
-		if err != nil {
-			return errors.Join(err, it.Close())
+	next := s.dir != nil && s.dir.next != nil
+	if next {
+		if keys, err = seal.Rewrap(keys, s.master, s.dir.next); err != nil {
+			return s.wrongMaster(err)
 		}
-		keys[binary.BigEndian.Uint32(it.Key()[2:])] = wrapped
+		s.master = s.dir.next
 	}
-	if err := it.Close(); err != nil {
-		return err
+	if s.options.ReadOnly {
+		if s.sealer, err = seal.NewOpener(s.master, keys); err != nil {
+			return s.wrongMaster(err)
+		}
+		return nil
 	}
 	sealer, id, wrapped, err := seal.New(s.master, keys)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", s.options.Dir, err)
+		return s.wrongMaster(err)
+	}
+	if s.root, err = seal.Root(s.master, keys); err != nil {
+		return err
 	}
 	s.sealer = sealer
-	record := make([]byte, clearSize(wrapped))
-	putClear(record, dataKeyKey(id), wrapped)
-	return s.db.Set(dataKeyKey(id), record, pebble.Sync)
+	isNew := len(keys) == 0
+	keys[id] = wrapped
+	if err := errors.Join(putDataKeys(s.db, keys), putDataKeys(s.bulkDB, keys)); err != nil {
+		return err
+	}
+	if next {
+		if _, err := s.dir.replaceMaster(); err != nil {
+			return fmt.Errorf("the master key cannot be replaced: %w", err)
+		}
+	}
+	if !isNew {
+		return nil
+	}
+	return errors.Join(s.db.Flush(), s.bulkDB.Flush()) // which begins logs whose damage can be told (see wal.go)
+}
+
+// wrongMaster says what err means when the master key is not the right one.
+func (s *Store) wrongMaster(err error) error {
+	if errors.Is(err, seal.ErrWrongMaster) && s.dir != nil {
+		return fmt.Errorf("the master key %s is not that of the data directory %s: %w", s.dir.keyFile, s.options.Dir, err)
+	}
+	return fmt.Errorf("open %s: %w", s.options.Dir, err)
+}
+
+// RotateMaster replaces the master key by a new one, which wraps all data keys
+// from now on, and returns the file that the old one is kept in: backups that
+// were taken before need it. What is sealed is not sealed anew, and what was
+// derived (see Derive) stays.
+func (s *Store) RotateMaster() (old string, err error) {
+	if s.dir == nil {
+		return "", errors.New("a store in memory keeps no master key")
+	}
+	s.copying.Lock()
+	defer s.copying.Unlock()
+	next := seal.NewMasterKey()
+	if err := next.WriteFile(s.dir.keyFile + nextSuffix); err != nil {
+		return "", err
+	}
+	keys, err := s.dataKeys()
+	if err == nil {
+		keys, err = seal.Rewrap(keys, s.master, next)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(putDataKeys(s.db, keys), putDataKeys(s.bulkDB, keys)); err != nil {
+		return "", err
+	}
+	s.dir.next, s.master = next, next
+	return s.dir.replaceMaster()
+}
+
+// dataKeys returns the wrapped data keys of both databases, as far as they can
+// be read.
+func (s *Store) dataKeys() (map[uint32][]byte, error) {
+	keys := map[uint32][]byte{}
+	return keys, errors.Join(readDataKeys(s.db, keys), readDataKeys(s.bulkDB, keys))
+}
+
+func readDataKeys(db *pebble.DB, keys map[uint32][]byte) error {
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceMeta, 'k'}, UpperBound: []byte{spaceMeta, 'k' + 1}})
+	if err != nil {
+		return err
+	}
+	for it.First(); it.Valid() && err == nil; it.Next() {
+		var wrapped []byte
+		if wrapped, err = openRecord(nil, it.Key(), it.Value()); err == nil {
+			keys[binary.BigEndian.Uint32(it.Key()[2:])] = wrapped
+		}
+	}
+	return errors.Join(err, it.Close())
+}
+
+// putDataKeys writes those of the keys that db does not have.
+func putDataKeys(db *pebble.DB, keys map[uint32][]byte) error {
+	has := map[uint32][]byte{}
+	if err := readDataKeys(db, has); err != nil {
+		return err
+	}
+	batch := db.NewBatch()
+	defer batch.Close()
+	for id, wrapped := range keys {
+		if bytes.Equal(has[id], wrapped) {
+			continue
+		}
+		record := make([]byte, clearSize(wrapped))
+		putClear(record, dataKeyKey(id), wrapped)
+		if err := batch.Set(dataKeyKey(id), record, nil); err != nil {
+			return err
+		}
+	}
+	return batch.Commit(pebble.Sync)
 }
 
 // fail ends the process, or tells the test that asked for it, after which the
 // store refuses everything.
 func (s *Store) fail(err error) {
 	if s.options.Fatal == nil {
-		s.options.Logger.Error("the store failed; exiting so that the next start recovers what was acknowledged", "err", err)
+		s.options.Logger.Error("the store failed; exiting so that the next start recovers what was acknowledged", "err", err.Error())
 		os.Exit(1)
 	}
 	s.mu.Lock()
@@ -248,8 +377,13 @@ func (s *Store) loseShards() {
 }
 
 // Derive returns a 32-byte secret of this store for one purpose. It is the
-// same after a restart and dies with the master key.
-func (s *Store) Derive(purpose string) []byte { return s.master.Derive(purpose) }
+// same after a restart and with another master key, and dies with that.
+func (s *Store) Derive(purpose string) []byte {
+	if s.root == nil {
+		return seal.NewMasterKey().Derive(purpose) // to be read only, and good for nothing
+	}
+	return s.root.Derive(purpose)
+}
 
 // Seal encrypts a field of a catalog record; place names the record and field
 // and must be given again to Unseal.

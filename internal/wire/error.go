@@ -17,6 +17,8 @@ type Error struct {
 	Message string
 	Status  int               // HTTP status; 0 means what the service says of Code
 	Fields  map[string]string // further members of the error's body
+	Header  map[string]string // further headers of the reply
+	Bare    bool              // it does not say whose fault it is, whatever its form says
 	Cause   error
 }
 
@@ -122,7 +124,7 @@ func (s *Service) reply(p protocol, e *Error) reply {
 		r.status = http.StatusBadRequest // all of them, in this protocol
 	}
 	r.receiver = r.status >= 500
-	if s.ErrorType != "" && !bare {
+	if s.ErrorType != "" && !bare && !e.Bare {
 		r.fields = maps.Clone(r.fields)
 		if r.fields == nil {
 			r.fields = map[string]string{}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -136,7 +137,7 @@ func (x *exchange) route() error {
 			x.op = nil
 		}
 	case s.rest != nil:
-		x.protocol, x.op = protocolREST, s.match(x.r)
+		x.protocol, x.op = protocolREST, s.match(x.r, x.query)
 	case s.Query.Version != "":
 		x.protocol = protocolQuery
 	}
@@ -199,14 +200,14 @@ func (x *exchange) find(signed, target string) *compiled {
 }
 
 // match finds a REST operation and sets the request's path values.
-func (c *compiled) match(r *http.Request) *Operation {
+func (c *compiled) match(r *http.Request, query url.Values) *Operation {
 	h, pattern := c.rest.Handler(r)
-	op, ok := h.(restOperation)
+	place, ok := h.(*restOperations)
 	if !ok || pattern == "" {
 		return nil
 	}
 	c.rest.ServeHTTP(nil, r) // sets the path values; the handler itself does nothing
-	return op.Operation
+	return place.find(query)
 }
 
 // bodyTime is how long a client may take to send a body.
@@ -218,7 +219,11 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 	if err := c.SetReadDeadline(x.front.Clock().Add(bodyTime)); err == nil { // not every writer can
 		defer c.SetReadDeadline(time.Time{})
 	}
-	return readBody(x.r, limit)
+	body, err := readBody(x.r, limit)
+	if e := (*Error)(nil); x.op != nil && x.service.TooLarge != "" && errors.As(err, &e) && e.Code == CodeTooLarge {
+		e.Message = fmt.Sprintf(x.service.TooLarge, limit, x.op.Name)
+	}
+	return body, err
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {

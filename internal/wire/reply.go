@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"reflect"
 	"strconv"
 )
@@ -25,6 +26,11 @@ func (x *exchange) succeed(out any) {
 		body = x.xmlReply(v, none)
 	case protocolREST:
 		status, body = encodeREST(header, status, x.op.out, v)
+		if i := x.op.out.events; i >= 0 && status != http.StatusNoContent {
+			x.stream(status, v.Field(i).Interface().(Events))
+			x.observe("")
+			return
+		}
 	}
 	x.write(status, body)
 	x.observe("")
@@ -61,6 +67,9 @@ func (x *exchange) fail(e *Error) {
 		x.front.Log.Debug("a request was refused", "requestId", x.id, "service", x.service.Name, "operation", x.name(), "err", e)
 	}
 	header := x.w.Header()
+	for name, value := range e.Header {
+		header.Set(name, value)
+	}
 	var body []byte
 	switch x.protocol {
 	case protocolQuery:

@@ -3,7 +3,9 @@ package wire
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"reflect"
+	"strings"
 
 	"naru/internal/policy"
 )
@@ -16,6 +18,7 @@ type Service struct {
 	Query     Query
 	Lower     bool   // members are named with a lower-case first letter
 	MaxBody   int64  // bytes of a request's body; 0 means 1 MiB
+	TooLarge  string // says so of a larger one, given the limit and the operation; "" for the usual words
 	ErrorType string // what errors say of whose fault they are, if they do: Lambda's "User"
 	Errors    map[string]ErrorForm
 	// Owns reports whether a request that names no service is meant for this
@@ -43,6 +46,7 @@ type Operation struct {
 	Name string
 
 	method, path string // of REST
+	literal      string // what the query string must have, as "find=LayerVersion"
 	status       int    // of success
 	atRoot       bool   // see AtRoot
 
@@ -74,10 +78,12 @@ func Op[In, Out any](name string, call func(context.Context, *In) (*Out, error),
 	}
 }
 
-// At gives the operation its place in REST: a method, a path with {members},
-// and the status of success, which an output's status member overrides.
+// At gives the operation its place in REST: a method, a path with {members}
+// and maybe a parameter that the query string must have, and the status of
+// success, which an output's status member overrides.
 func (o Operation) At(method, path string, status int) Operation {
-	o.method, o.path, o.status = method, path, status
+	o.method, o.status = method, status
+	o.path, o.literal, _ = strings.Cut(path, "?")
 	return o
 }
 
@@ -116,18 +122,53 @@ func compile(s Service) *compiled {
 		op := &c.Operations[i]
 		op.in, op.out = shapeOf(op.inType, s.Lower), shapeOf(op.outType, s.Lower)
 		c.byName[op.Name] = op
-		if op.path != "" {
-			if c.rest == nil {
-				c.rest = http.NewServeMux()
-			}
-			c.rest.Handle(op.method+" "+op.path, restOperation{op})
-			c.rest.Handle(op.method+" "+op.path+"/{$}", restOperation{op}) // as older SDKs write it
-		}
 	}
+	c.routeREST()
 	return c
 }
 
-// restOperation lets a ServeMux find an operation by method and path.
-type restOperation struct{ *Operation }
+// routeREST fills rest, if the service has operations in REST.
+func (c *compiled) routeREST() {
+	places := map[string]*restOperations{}
+	for i := range c.Operations {
+		op := &c.Operations[i]
+		if op.path == "" {
+			continue
+		}
+		pattern := op.method + " " + op.path
+		place := places[pattern]
+		if place == nil {
+			place = &restOperations{}
+			places[pattern] = place
+			if c.rest == nil {
+				c.rest = http.NewServeMux()
+			}
+			c.rest.Handle(pattern, place)
+			c.rest.Handle(pattern+"/{$}", place) // as older SDKs write it
+		}
+		if op.literal != "" {
+			place.literal = append(place.literal, op)
+		} else {
+			place.plain = op
+		}
+	}
+}
 
-func (restOperation) ServeHTTP(http.ResponseWriter, *http.Request) {}
+// restOperations lets a ServeMux find operations by method and path. Those at
+// one place differ by what their query strings have.
+type restOperations struct {
+	literal []*Operation
+	plain   *Operation // nil for none
+}
+
+func (p *restOperations) find(query url.Values) *Operation {
+	for _, op := range p.literal {
+		name, value, _ := strings.Cut(op.literal, "=")
+		if query.Get(name) == value {
+			return op
+		}
+	}
+	return p.plain
+}
+
+func (*restOperations) ServeHTTP(http.ResponseWriter, *http.Request) {}

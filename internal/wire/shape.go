@@ -24,13 +24,15 @@ import (
 //
 // The tag aws:"name,place" gives the name on the wire, where it differs from
 // the field's, and in REST the place: uri, query, header (with a name that
-// ends in "-" for a map of headers), payload or status. The tag
+// ends in "-" for a map of headers), payload or status. A member of type Events
+// makes an output a stream. The tag
 // query:"name,key,value" gives, for the query protocol, the name under which a
 // list or map is flattened, and for a map the names of its entries' parts.
 type shape struct {
 	kind   kind
 	typ    reflect.Type
 	fields []field        // of a structure, in order
+	events int            // index of the field with a structure's events, -1 for none
 	byName map[string]int // indices into fields of those in the body
 	elem   *shape         // of a list or map
 }
@@ -116,13 +118,17 @@ func shapeOf(t reflect.Type, lower bool) *shape {
 }
 
 func structShape(t reflect.Type, lower bool) *shape {
-	s := &shape{kind: kindStruct, typ: t, byName: map[string]int{}}
+	s := &shape{kind: kindStruct, typ: t, byName: map[string]int{}, events: -1}
 	for i := range t.NumField() {
+		if t.Field(i).Type == eventsType {
+			s.events = i
+			continue
+		}
 		f := fieldOf(t.Field(i), lower)
 		f.index = i
 		s.fields = append(s.fields, f)
 		if f.place == inBody {
-			s.byName[f.name] = i
+			s.byName[f.name] = len(s.fields) - 1
 		}
 	}
 	return s

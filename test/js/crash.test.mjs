@@ -179,8 +179,9 @@ function suite(sdk) {
 
   test('a Naru that is told to stop answers those who wait, and keeps everything', async () => {
     const queue = await newQueue('kept');
+    const others = await naru.gauge('queue_waiting'); // functions wait for events
     const waiting = receive(queue, { WaitTimeSeconds: 20 });
-    await sqs.call('GetQueueAttributes', { QueueUrl: queue, AttributeNames: ['All'] }); // by now it waits
+    await until('it waits', async () => await naru.gauge('queue_waiting') === others + 1);
     await naru.end();
     assert.deepEqual(await waiting, []);
     await naru.restart();

@@ -122,6 +122,13 @@ export class Naru {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
+  // gauge returns the value of a gauge without labels.
+  async gauge(name) {
+    const response = await fetch(this.metricsURL);
+    const line = (await response.text()).split('\n').find((text) => text.startsWith(`naru_${name} `));
+    return Number(line?.slice(line.lastIndexOf(' ')));
+  }
+
   // outlived returns the processes that stand in this Naru's data directory or
   // were called with a path in it, Naru itself not counted.
   outlived() {

@@ -11,19 +11,19 @@ const net = require('net');
 const path = require('path');
 const { pathToFileURL } = require('url');
 const logs = require('./logs.cjs');
+const streams = require('./stream.cjs');
 
 const ImportModuleError = logs.errorType('ImportModuleError');
 const HandlerNotFound = logs.errorType('HandlerNotFound');
 const MalformedHandlerName = logs.errorType('MalformedHandlerName');
 const UserCodeSyntaxError = logs.errorType('UserCodeSyntaxError');
-const StreamingNotSupported = logs.errorType('StreamingNotSupported');
 const NodeJsExit = logs.errorType('NodeJsExit');
 const UnhandledPromiseRejection = logs.errorType('UnhandledPromiseRejection');
 
 // ---------------------------------------------------------------- frames
 
 const VERSION = 1, HEADER = 8;
-const NEXT = 1, RESPONSE = 2, FAILURE = 3, INIT_FAILURE = 4;
+const NEXT = 1, RESPONSE = 2, FAILURE = 3, INIT_FAILURE = 4, BEGIN = 5, PART = 6, END = 7;
 const next = Buffer.from([VERSION, NEXT, 0, 0, 0, 0, 0, 0]);
 
 // answerFrame returns the frame of an answer, and a Next behind it. The number
@@ -43,6 +43,18 @@ function answerFrame(number, payload, type) {
   }
   frame.write(payload, at);
   next.copy(frame, HEADER + length);
+  return frame;
+}
+
+// streamFrame returns a frame of a streamed response; an end has a Next behind
+// it.
+function streamFrame(kind, number, body = Buffer.alloc(0)) {
+  const frame = Buffer.allocUnsafe(HEADER + 4 + body.length + (kind === END ? HEADER : 0));
+  frame.writeUInt32BE((VERSION << 24) | (kind << 16), 0);
+  frame.writeUInt32BE(4 + body.length, 4);
+  frame.writeUInt32BE(number, HEADER);
+  body.copy(frame, HEADER + 4);
+  if (kind === END) next.copy(frame, HEADER + 4);
   return frame;
 }
 
@@ -91,12 +103,18 @@ class Link {
   await(frames) {
     let sent = 0;
     try {
-      sent = fs.writeSync(this.fd, frames); // most of the time that is all
+      if (this.socket.writableLength === 0) sent = fs.writeSync(this.fd, frames); // most of the time that is all
     } catch (error) {
       if (error.code !== 'EAGAIN') process.exit(1);
     }
     if (sent < frames.length) this.socket.write(frames.subarray(sent));
     this.socket.ref();
+  }
+
+  // send sends a frame of a response that goes on, and calls done when it is
+  // through.
+  send(frame, done) {
+    this.socket.write(frame, () => done());
   }
 
   // exit sends a last frame and ends the process.
@@ -136,13 +154,6 @@ class Link {
 }
 
 // ---------------------------------------------------------------- handlers
-
-function awslambda() {
-  const refuse = () => {
-    throw new StreamingNotSupported('Naru does not support response streaming (awslambda.streamifyResponse) yet.');
-  };
-  return { streamifyResponse: refuse, HttpResponseStream: { from: refuse } };
-}
 
 // inModule reports whether package.json says that a folder has ES modules.
 function inModule(folder) {
@@ -225,6 +236,10 @@ class Invocation {
     globalThis[logs.requestId] = call.requestId;
     if (call.traceId) process.env._X_AMZN_TRACE_ID = call.traceId;
     else delete process.env._X_AMZN_TRACE_ID;
+    if (streams.isStreaming(handler)) {
+      this.stream(handler);
+      return;
+    }
     const callback = this.once((error, result) => this.callBack(error, result));
     const succeed = this.once((result) => this.done(null, result));
     const fail = this.once((error) => this.done(error ?? 'handled'));
@@ -235,6 +250,33 @@ class Invocation {
       if (typeof result?.then === 'function') result.then(succeed, fail).catch(fail);
     } catch (error) {
       callback(error);
+    }
+  }
+
+  // stream runs a handler that writes its response to a stream.
+  stream(handler) {
+    const { number } = this.call;
+    const response = new streams.ResponseStream({
+      begin: (type) => this.link.send(streamFrame(BEGIN, number, Buffer.from(type.slice(0, 1024))), nothing),
+      part: (chunk, done) => this.link.send(streamFrame(PART, number, chunk), done),
+    }, streams.markOf(handler));
+    const fail = this.once((error) => {
+      globalThis[onEmptyLoop] = nothing;
+      if (!this.answer) this.fail(error ?? 'handled');
+    });
+    response.on('error', fail);
+    response.on('finish', this.once(() => {
+      globalThis[onEmptyLoop] = nothing;
+      if (!this.answer) this.send(streamFrame(END, number));
+    }));
+    globalThis[onEmptyLoop] = () => this.leave(handler);
+    try {
+      const { succeed, fail: failed, done, ...context } = Object.getOwnPropertyDescriptors(this.context({}));
+      const result = handler(JSON.parse(this.call.payload), response, Object.defineProperties({}, context));
+      if (typeof result?.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
+      result.then(nothing, fail);
+    } catch (error) {
+      fail(error);
     }
   }
 
@@ -372,7 +414,7 @@ async function main() {
   process.on('exit', () => logs.writeAll(3, invocation?.last() ?? '')); // by the function itself, which has answered
   process.on('beforeExit', () => globalThis[onEmptyLoop]());
   globalThis[onEmptyLoop] = () => process.exit(13); // as Node.js does if a module never ends
-  if (!/^(1|true)$/.test(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) globalThis.awslambda = awslambda();
+  if (!/^(1|true)$/.test(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) globalThis.awslambda = streams.awslambda();
   process.mainModule = undefined; // as on AWS, no module of the function is the main one
   if (process.env.NARU_ENDPOINT) require('./endpoints.cjs').install(process.env);
   try {

@@ -34,6 +34,51 @@ func Serve(conn net.Conn, handler Handler) error {
 	}
 }
 
+// ServeStream is Serve for a function that streams its responses: it is given a
+// writer, and returns the description of an error, or nil.
+func ServeStream(conn net.Conn, contentType string, handler func(i runtimeapi.Invocation, w io.Writer) (failure []byte)) error {
+	out := frame.Header{Type: frame.Next}.Append(nil)
+	for {
+		if _, err := conn.Write(out); err != nil {
+			return unlessClosed(err)
+		}
+		number, i, err := next(conn)
+		if err != nil {
+			return unlessClosed(err)
+		}
+		w := &streamed{conn, number}
+		if _, err := w.frame(frame.Begin, []byte(contentType)); err != nil {
+			return unlessClosed(err)
+		}
+		failure := handler(i, w)
+		kind, body := frame.End, []byte(nil)
+		if failure != nil {
+			kind, body = frame.Failure, append(frame.AppendShort(nil, errorType(failure)), failure...)
+		}
+		if _, err := w.frame(kind, body); err != nil {
+			return unlessClosed(err)
+		}
+	}
+}
+
+// streamed writes the frames of a streamed response.
+type streamed struct {
+	conn   net.Conn
+	number uint32
+}
+
+func (s *streamed) frame(kind frame.Type, body []byte) (int, error) {
+	out := frame.Header{Type: kind, Length: 4 + len(body)}.Append(nil)
+	out = append(binary.BigEndian.AppendUint32(out, s.number), body...)
+	if _, err := s.conn.Write(out); err != nil {
+		return 0, err
+	}
+	return len(body), nil
+}
+
+// Write sends a part of the response.
+func (s *streamed) Write(p []byte) (int, error) { return s.frame(frame.Part, p) }
+
 // InitError reports that the function's code can't be run, with a description
 // of the error as in Handler.
 func InitError(conn net.Conn, failure []byte) error {

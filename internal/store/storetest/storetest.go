@@ -39,6 +39,18 @@ func (d *Disk) Open(t TB) *store.Store {
 	return s
 }
 
+// OpenAt opens the store in another folder of the disk: a backup, for instance.
+func (d *Disk) OpenAt(t TB, folder string) *store.Store {
+	t.Helper()
+	o := d.options(t)
+	o.Dir = folder
+	s, err := store.Open(o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	return s
+}
+
 func (d *Disk) options(t TB) store.Options {
 	return store.Options{
 		Dir:      "data",

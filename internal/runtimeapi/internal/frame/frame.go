@@ -13,6 +13,9 @@
 //	Next       nothing
 //	Response   number (4), payload (the rest)
 //	Failure    number (4), type of error (short), payload
+//	Begin      number (4), content type (the rest)
+//	Part       number (4), bytes of the response
+//	End        number (4)
 //	InitFailure            type of error (short), payload
 //	Invoke     number (4), deadline (8, milliseconds since 1970),
 //	           request id, function ARN, trace id (short each),
@@ -45,12 +48,15 @@ var ErrFormat = errors.New("runtime does not keep to the protocol")
 // Type is what a frame is for.
 type Type byte
 
-// The types. Runtimes send the first four.
+// The types. Runtimes send all but the last.
 const (
 	Next        Type = 1 // asks for an invocation; the first says that init is done
 	Response    Type = 2 // what the handler returned
-	Failure     Type = 3 // the handler failed
+	Failure     Type = 3 // the handler failed, maybe in the middle of a streamed response
 	InitFailure Type = 4 // there won't be a Next
+	Begin       Type = 5 // the response is streamed: Parts follow, and an End or a Failure
+	Part        Type = 6
+	End         Type = 7
 	Invoke      Type = 16
 )
 

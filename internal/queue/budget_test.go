@@ -1,0 +1,87 @@
+package queue
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestMemoryIsBounded fills many queues of all kinds, and wants what they hold
+// in memory to stay within the budget, and everything to be received.
+func TestMemoryIsBounded(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.memory = 1 << 20
+		w.restart()
+		const queues, each = 40, 300
+		name := func(i int) string { return fmt.Sprint("q", i) }
+		config := func(i int) Config { return Config{FIFO: i%3 == 0, Retention: time.Hour} }
+		most := int64(0)
+		step := func() {
+			synctest.Wait()
+			most = max(most, w.engine.memory.Load())
+		}
+		for i := range queues {
+			q := w.queue(name(i), config(i))
+			for n := range each {
+				p := Put{Payload: []byte("x")}
+				if i%3 != 1 {
+					p.Group = fmt.Sprint(n % 50)
+				}
+				w.put(q, p)
+			}
+			step()
+		}
+		var held []*Delivery
+		for i := range queues {
+			held = append(held, w.lease(w.queue(name(i), config(i)), 10, time.Minute, 0)...)
+			step()
+		}
+		if len(held) != 10*queues {
+			t.Errorf("received %d messages", len(held))
+		}
+		for i, d := range held {
+			w.ack(w.queue(name(i/10), config(i/10)), d)
+		}
+		for i := range queues {
+			q := w.queue(name(i), config(i))
+			for n := 10; n < each; {
+				deliveries := w.lease(q, 10, time.Minute, time.Second)
+				if len(deliveries) == 0 {
+					t.Fatalf("after %d messages of queue %d nothing is received: %s", n, i, dump(q))
+				}
+				w.ack(q, deliveries...)
+				n += len(deliveries)
+			}
+			w.counts(q, Counts{})
+			step()
+		}
+		if most > w.memory*5/4 {
+			t.Errorf("queues held up to %d bytes of memory", most)
+		}
+		if left := w.engine.bodies.Load(); left != 0 {
+			t.Errorf("bodies of %d bytes are left", left)
+		}
+	})
+}
+
+func TestAnEmptiedQueueCountsNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		for i, config := range []Config{{}, fifo} {
+			q := w.queue(fmt.Sprint(i), config)
+			for round := range 20 {
+				w.put(q, in("a", "b", "c")...)
+				w.ack(q, w.lease(q, 10, time.Minute, 0)...)
+				if round == 0 {
+					w.put(q, in("a", "b")...)
+					w.take(q, 10, time.Second, "a", "b")
+					sleep(time.Second)
+					w.ack(q, w.lease(q, 10, time.Minute, 0)...)
+				}
+			}
+			if q.bytes != 0 || len(q.byID)+len(q.groups)+len(q.tenants)+q.held+q.tree.Len() != 0 {
+				t.Errorf("it holds %d bytes, %d messages, %d groups, %d tenants, %d in flight", q.bytes, len(q.byID), len(q.groups), len(q.tenants), q.held)
+			}
+		}
+	})
+}
