@@ -128,6 +128,7 @@ var only = map[string][]string{
 	"github.com/prometheus/client_golang": {"internal/metrics"},
 	"github.com/spf13":                    {"cmd/naru"},
 	"github.com/tidwall/btree":            {"internal/store", "internal/queue"},
+	"github.com/go-jose":                  {"internal/iam"},
 	"github.com/klauspost/compress":       {"internal/seal"},
 	"github.com/fsnotify/fsnotify":        {"internal/lambda"},
 	"github.com/aws":                      {"demo"},

@@ -43,6 +43,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&config.Account, "account", "000000000000", "account of requests that name none")
 	f.StringVar(&config.PublicURL, "public-url", "", "URL by which clients reach Naru, if not by the address they use themselves")
 	f.StringVar(&config.Auth, "auth", "open", "open: unsigned requests and foreign keys act as root; enforce: every request is authenticated and authorised")
+	f.StringArrayVar(&config.Issuers, "oidc-issuer", nil, "OpenID Connect provider whose tokens AssumeRoleWithWebIdentity takes: its URL and a file with its public keys (JWKS), as https://issuer.example=keys.json; may be given more than once")
+	f.StringSliceVar(&config.Audiences, "oidc-audience", []string{"sts.amazonaws.com"}, "audiences that tokens of --oidc-issuer may be meant for")
 	f.BoolVar(&config.OpenNetwork, "open-network", false, "allow --auth open on addresses that can be reached from outside")
 	f.StringSliceVar(&config.AllowHosts, "allow-host", nil, "host names by which Naru may be addressed, besides IP addresses, localhost and *.amazonaws.com")
 	f.BoolVar(&config.AllowReset, "allow-reset", false, "for test suites: POST /_naru/reset wipes everything, POST /_naru/clock moves time forward")

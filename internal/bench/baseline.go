@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sys/unix"
 )
 
 // ServeBaseline serves, on a port of loopback that it writes to out, what HTTP
@@ -79,7 +78,7 @@ func (r *run) syncs(ctx context.Context, w *row) (*load, error) {
 		if _, err := f.Write(block); err != nil {
 			return l, err
 		}
-		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+		if err := datasync(f); err != nil {
 			return l, err
 		}
 		l.latency.Observe(time.Since(begin).Seconds())

@@ -86,7 +86,7 @@ func TestSignaturesVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := claim.Verify(r, sha256.Sum256(body), sigv4.DeriveKey("secret", claim.Scope), time.Now()); err != nil {
+			if err := claim.Verify(r, sigv4.Payload{Sum: sha256.Sum256(body)}, sigv4.DeriveKey("secret", claim.Scope), time.Now()); err != nil {
 				t.Errorf("%v in\n%s", err, text)
 			}
 		}

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"naru/internal/meter"
 )
 
@@ -101,8 +99,7 @@ func (l *load) watch(ended chan struct{}, clients []*client) {
 	}
 }
 
-// pace gives out when requests are due. It sleeps in the system, since timers
-// of the runtime may be late by a millisecond.
+// pace gives out when requests are due.
 func (l *load) pace() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -110,8 +107,7 @@ func (l *load) pace() {
 	for i := 0; l.stop.Err() == nil; i++ {
 		at := l.start.Add(time.Duration(float64(i) / l.rate * float64(time.Second)))
 		if wait := time.Until(at); wait > 0 {
-			pause := unix.NsecToTimespec(int64(min(wait, 100*time.Millisecond)))
-			_ = unix.Nanosleep(&pause, nil) // if it is interrupted, the next look at the time decides
+			pause(min(wait, 100*time.Millisecond))
 			i--
 			continue
 		}

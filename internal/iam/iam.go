@@ -1,11 +1,16 @@
 // Package iam is Identity and Access Management and the Security Token
-// Service: it keeps roles and their policies, issues credentials, and is the
-// gate that decides who a caller is and what it may do.
+// Service: it keeps users, groups, roles and their policies, issues
+// credentials, and is the gate that decides who a caller is and what it may do.
 //
 // Credentials that Naru issues are told from foreign ones by a MAC in their
 // key ids, and are checked and limited by their policies in every mode. What
 // the mode decides is only what foreign and unsigned requests may do: in open
 // mode they are the root of an account, in enforce mode they are refused.
+//
+// What a caller may do is made up anew at each call from the records, so that
+// a change of a policy or the loss of a key bites at the next call. Documents
+// are parsed once; what they come to for a user or role is kept until any of
+// IAM's records changes.
 package iam
 
 import (
@@ -13,13 +18,14 @@ import (
 	"encoding/base32"
 	"log/slog"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
+	"naru/internal/arn"
 	"naru/internal/clock"
+	"naru/internal/policy"
 	"naru/internal/sigv4"
 	"naru/internal/store"
-	"naru/internal/wire"
 )
 
 // Mode says what requests may do that Naru did not issue credentials for.
@@ -41,6 +47,11 @@ type Options struct {
 	Region  string // likewise
 	// Root is the key pair of the account's root user; needed in ModeEnforce.
 	Root KeyPair
+	// Providers are whose web identities AssumeRoleWithWebIdentity takes.
+	Providers []Provider
+	// TagsOf returns the tags of a resource of another service, for conditions
+	// on aws:ResourceTag. It may be nil.
+	TagsOf func(arn.ARN) map[string]string
 }
 
 // Service is IAM and STS.
@@ -52,12 +63,22 @@ type Service struct {
 	keys    keyring
 	derived sigv4.Keys
 
-	roles   *store.Table[*Role]
-	deleted *store.Table[time.Time] // ARNs of roles that once were
+	users      holders[User, *User]
+	groups     holders[Group, *Group]
+	roles      holders[Role, *Role]
+	policies   collection[Policy, *Policy]
+	profiles   collection[InstanceProfile, *InstanceProfile]
+	accessKeys *store.Table[*AccessKey]
+	deleted    *store.Table[time.Time] // ARNs of roles that once were
+	preloaded  map[string]*Policy      // policies that AWS manages, by ARN
 
-	mu        sync.Mutex
-	documents map[string]*parsedRole // by role ARN
-	warned    map[string]bool        // roles that functions use and that never were
+	revision    atomic.Uint64               // of all records: goes up with each change
+	permissions cache[string, *permissions] // by the ids of users and roles
+	documents   policy.Cache
+	sessions    cache[string, *openSession] // by their tokens
+	secrets     cache[string, string]       // of access keys, by their ids
+	lastUsed    cache[string, keyUse]       // likewise
+	warned      cache[string, bool]         // roles that functions use and that never were
 }
 
 // Open returns the service on its tables in the store.
@@ -65,62 +86,28 @@ func Open(options Options) (*Service, error) {
 	s := &Service{
 		options: options, store: options.Store, clock: options.Clock, log: options.Log,
 		keys:      keyring{options.Store.Derive("key ids"), options.Store.Derive("role sessions")},
-		documents: map[string]*parsedRole{}, warned: map[string]bool{},
+		preloaded: preload(),
 	}
+	s.users.maxInline, s.groups.maxInline, s.roles.maxInline = 2048, 5120, 10240
 	var err error
-	if s.roles, err = store.OpenTable[*Role](s.store, "iam-roles"); err != nil {
+	if s.accessKeys, err = store.OpenTable[*AccessKey](s.store, "iam-access-keys"); err != nil {
 		return nil, err
 	}
-	s.deleted, err = store.OpenTable[time.Time](s.store, "iam-deleted-roles")
-	return s, err
-}
-
-// IAM returns IAM's operations.
-func (s *Service) IAM() wire.Service {
-	onRole := func(action string) func(account, role string) need {
-		return func(account, role string) need {
-			return need{"iam:" + action, roleARN(account, s.pathOf(account, role), role)}
+	if s.deleted, err = store.OpenTable[time.Time](s.store, "iam-deleted-roles"); err != nil {
+		return nil, err
+	}
+	for _, open := range []func() error{
+		func() error { return s.users.open(s, userKind, "iam-users") },
+		func() error { return s.groups.open(s, groupKind, "iam-groups") },
+		func() error { return s.roles.open(s, roleKind, "iam-roles") },
+		func() error { return s.policies.open(s, policyKind, "iam-policies") },
+		func() error { return s.profiles.open(s, profileKind, "iam-instance-profiles") },
+	} {
+		if err := open(); err != nil {
+			return nil, err
 		}
 	}
-	return wire.Service{
-		Name:   "iam",
-		Query:  wire.Query{Version: "2010-05-08", Namespace: "https://iam.amazonaws.com/doc/2010-05-08/"},
-		Errors: errorForms,
-		Operations: []wire.Operation{
-			wire.Op("CreateRole", s.CreateRole, needsNewRole),
-			wire.Op("GetRole", s.GetRole, needs(onRole("GetRole"), func(in *GetRoleInput) string { return in.RoleName })),
-			wire.Op("ListRoles", s.ListRoles, needsAny[ListRolesInput]("iam:ListRoles")),
-			wire.Op("DeleteRole", s.DeleteRole, needs(onRole("DeleteRole"), func(in *DeleteRoleInput) string { return in.RoleName })),
-			wire.Op("UpdateAssumeRolePolicy", s.UpdateAssumeRolePolicy, needs(onRole("UpdateAssumeRolePolicy"), func(in *UpdateAssumeRolePolicyInput) string { return in.RoleName })),
-			wire.Op("PutRolePolicy", s.PutRolePolicy, needs(onRole("PutRolePolicy"), func(in *PutRolePolicyInput) string { return in.RoleName })),
-			wire.Op("GetRolePolicy", s.GetRolePolicy, needs(onRole("GetRolePolicy"), func(in *GetRolePolicyInput) string { return in.RoleName })),
-			wire.Op("ListRolePolicies", s.ListRolePolicies, needs(onRole("ListRolePolicies"), func(in *ListRolePoliciesInput) string { return in.RoleName })),
-			wire.Op("DeleteRolePolicy", s.DeleteRolePolicy, needs(onRole("DeleteRolePolicy"), func(in *DeleteRolePolicyInput) string { return in.RoleName })),
-		},
-	}
-}
-
-// STS returns STS's operations.
-func (s *Service) STS() wire.Service {
-	return wire.Service{
-		Name:   "sts",
-		Query:  wire.Query{Version: "2011-06-15", Namespace: "https://sts.amazonaws.com/doc/2011-06-15/"},
-		Errors: errorForms,
-		Operations: []wire.Operation{
-			wire.Op("GetCallerIdentity", s.GetCallerIdentity, needsNothing[GetCallerIdentityInput]),
-			wire.Op("AssumeRole", s.AssumeRole, s.needsTrust),
-		},
-	}
-}
-
-var errorForms = map[string]wire.ErrorForm{
-	"NoSuchEntity":            {Status: 404},
-	"EntityAlreadyExists":     {Status: 409},
-	"DeleteConflict":          {Status: 409},
-	"LimitExceeded":           {Status: 409},
-	"MalformedPolicyDocument": {Status: 400},
-	"ValidationError":         {Status: 400},
-	"InvalidInput":            {Status: 400},
+	return s, nil
 }
 
 // newID returns a unique id of 21 characters, such as a role's AROA….

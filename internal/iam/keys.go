@@ -24,7 +24,11 @@ type keyring struct {
 	sessions []byte
 }
 
-const sessionPrefix = "ASIA"
+// What key ids begin with: of users' keys, and of sessions.
+const (
+	userPrefix    = "AKIA"
+	sessionPrefix = "ASIA"
+)
 
 func mac(key []byte, parts ...string) []byte {
 	h := hmac.New(sha256.New, key)
@@ -50,17 +54,29 @@ func (k keyring) issued(id string) bool {
 	return err == nil && hmac.Equal(b[5:], mac(k.ids, id[:4], string(b[:5]))[:5])
 }
 
-// session is what a session token says.
+// session is what a session token says: whose session it is, a role's or, for
+// those of GetSessionToken, a user's or the account's root's; and what it was
+// begun with.
 type session struct {
 	KeyID   string
-	Role    string // ARN
-	RoleID  string
-	Name    string
+	Account string `json:",omitempty"` // of the root
+	Role    string `json:",omitempty"` // ARN
+	RoleID  string `json:",omitempty"`
+	UserID  string `json:",omitempty"`
+	User    string `json:",omitempty"` // ARN
+	Name    string `json:",omitempty"`
+	Begun   time.Time
 	Expires time.Time
-	Policy  string `json:",omitempty"` // session policy
+
+	Policy         string            `json:",omitempty"` // session policy
+	PolicyARNs     []string          `json:",omitempty"` // of managed policies, likewise
+	Tags           map[string]string `json:",omitempty"` // by key as given
+	Transitive     map[string]string `json:",omitempty"` // those of them that go on to the next role
+	SourceIdentity string            `json:",omitempty"`
+	Provider       string            `json:",omitempty"` // that vouched for a web identity
 }
 
-// Credentials are a role session's.
+// Credentials are a session's.
 type Credentials struct {
 	KeyPair
 	Token   string

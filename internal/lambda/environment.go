@@ -59,6 +59,12 @@ const (
 	provisioned kind = "provisioned-concurrency"
 )
 
+// A purpose says what an environment is started for.
+type purpose struct {
+	kind  kind
+	spare bool
+}
+
 // An instance is an environment that runs one build of a version, with one
 // invocation at a time.
 type instance struct {
@@ -71,8 +77,10 @@ type instance struct {
 	env      Processes
 	runtime  *runtimeapi.Runtime
 	initTook time.Duration // told by the first invocation's report, then 0
-	peak     int64         // bytes of memory that it has used, after an invocation
-	ended    bool          // the runtime asks for no more work
+	peak     int64         // bytes of memory that it has used, as of measured
+	measured time.Time
+	ended    bool      // the runtime asks for no more work
+	expires  time.Time // when its credentials run out; zero for never
 
 	// Guarded by the service's lock.
 	idleSince time.Time
@@ -87,9 +95,11 @@ type instance struct {
 
 // start launches an environment and waits until it is ready. It returns a
 // failure if the function's own code kept it from getting ready.
-func (s *Service) start(v *Version, why kind) (*instance, *failure, error) {
+func (s *Service) start(v *Version, p purpose) (*instance, *failure, error) {
+	why := p.kind
 	i := &instance{service: s, version: v, kind: why, stamp: s.stamp(v), stream: newStream(s.clock.Now(), v.number()), froze: -1}
 	i.book = newLogbook(s, v, i.stream)
+	i.book.held = p.spare
 	i.book.initStart(why)
 	fail, timedOut, err := i.init(maxInit)
 	if timedOut {
@@ -99,9 +109,8 @@ func (s *Service) start(v *Version, why kind) (*instance, *failure, error) {
 			fail = timeoutFailure(v)
 		}
 	}
-	if why == provisioned && err == nil && fail == nil {
-		i.book.initReport(i.initTook, "success", "", why)
-		i.initTook = 0
+	if why == provisioned {
+		i.initTook = 0 // nobody waits for it
 	}
 	if err != nil || fail != nil {
 		i.destroy()

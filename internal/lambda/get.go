@@ -129,14 +129,15 @@ func (s *Service) versionsFrom(prefix, from string, all bool) iter.Seq[*Version]
 	function, _, _ := strings.Cut(strings.TrimPrefix(from, prefix), "/")
 	return func(yield func(*Version) bool) {
 		for key, f := range s.functions.From(prefix, prefix+function) {
-			if f.key() >= from && !yield(&f.Version) {
+			first := f.Name == function // of which some may have been told already
+			if (!first || f.key() >= from) && !yield(&f.Version) {
 				return
 			}
 			if !all {
 				continue
 			}
 			for key, v := range s.versions.All(key + "/") {
-				if key >= from && !yield(v) {
+				if (!first || key >= from) && !yield(v) {
 					return
 				}
 			}

@@ -249,7 +249,7 @@ func (s *Service) run(n name, v *Version, e *event) (*result, error) {
 	}
 	took := s.clock.Real().Sub(start)
 	i.env.Drain()
-	i.peak = i.env.Peak()
+	i.measure(s.clock.Real())
 	r := report{id: e.RequestID, took: took, init: i.initTook, memory: v.MemorySize, peak: i.peak}
 	i.initTook = 0
 	if fail != nil {
@@ -267,6 +267,17 @@ func (s *Service) run(n name, v *Version, e *event) (*result, error) {
 	s.options.Meter.Sketch("lambda_duration_seconds", "function", v.Name).Observe(took.Seconds())
 	s.finish(i)
 	return out, nil
+}
+
+// measureEvery is how often it is looked at how much memory an environment
+// uses, which takes as long as a short invocation.
+const measureEvery = 100 * time.Millisecond
+
+// measure brings the instance's peak up to date.
+func (i *instance) measure(now time.Time) {
+	if now.Sub(i.measured) >= measureEvery {
+		i.peak, i.measured = i.env.Peak(), now
+	}
 }
 
 // finish releases the instance, if it got so far as to be in a pool.

@@ -23,9 +23,10 @@ import (
 
 // Credentials are what a function acts with: those of its role.
 type Credentials struct {
-	KeyID  string
-	Secret string
-	Token  string // "" for none
+	KeyID   string
+	Secret  string
+	Token   string    // "" for none
+	Expires time.Time // zero if they do not run out
 }
 
 // A Line is a line of a function's log.

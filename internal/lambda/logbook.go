@@ -26,6 +26,7 @@ type logbook struct {
 	version string
 
 	mu      sync.Mutex
+	held    bool // nothing is handed on: of a spare, which may never be used
 	pending []Line
 	tail    []byte // of the invocation at hand
 	alarm   *clock.Timer
@@ -57,7 +58,7 @@ func (b *logbook) add(line string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.service.clock.Now()
-	if len(b.pending) == 0 && b.service.ctx.Err() == nil {
+	if len(b.pending) == 0 && !b.held && b.service.ctx.Err() == nil {
 		b.alarm = b.service.clock.AfterFunc(now.Add(flushAfter), b.flush)
 	}
 	if line != "" { // CloudWatch has no empty events
@@ -74,6 +75,10 @@ func (b *logbook) flush() {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	b.mu.Lock()
+	if b.held {
+		b.mu.Unlock()
+		return
+	}
 	lines := b.pending
 	b.pending = nil
 	if b.alarm != nil {
@@ -88,11 +93,11 @@ func (b *logbook) flush() {
 	}
 }
 
-// begin begins the tail of an invocation.
+// begin begins the tail of an invocation. What is held is handed on with it.
 func (b *logbook) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tail = nil
+	b.tail, b.held = nil, false
 }
 
 // end returns the last 4 KiB of the invocation's log.

@@ -171,7 +171,7 @@ func (s *Service) checkDeadLetter(ctx context.Context, v *Version) error {
 	if v.DeadLetter == "" {
 		return nil
 	}
-	if _, err := s.options.Outgoing(ctx, Message{From: v.caller(), Target: v.DeadLetter}); err != nil {
+	if _, err := s.options.Outgoing(ctx, Message{From: v.caller(), Target: v.DeadLetter, Payload: []byte("{}")}); err != nil {
 		var e *wire.Error
 		if a, parsed := arn.Parse(v.DeadLetter); errors.As(err, &e) && e.Code == wire.CodeAccessDenied || parsed != nil || a.Service != "sqs" {
 			return invalid("The provided execution role does not have permissions to call SendMessage on SQS")

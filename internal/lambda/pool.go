@@ -87,13 +87,20 @@ func (p *pool) take(from *[]*instance, stamp string) (i *instance, stale []*inst
 		*from = (*from)[:len(*from)-1]
 		last.wakeUp()
 		p.noSpare(last)
-		if last.stamp == stamp && alive(last) {
+		if last.stamp == stamp && alive(last) && !last.expiring() {
 			p.busy[last] = struct{}{}
 			return last, stale
 		}
 		stale = append(stale, last)
 	}
 	return nil, stale
+}
+
+// expiring reports whether the environment's credentials may run out during an
+// invocation that begins now.
+func (i *instance) expiring() bool {
+	longest := time.Duration(i.version.Timeout)*time.Second + time.Minute
+	return !i.expires.IsZero() && i.service.clock.Real().Add(longest).After(i.expires)
 }
 
 func alive(i *instance) bool {
@@ -124,7 +131,7 @@ func (s *Service) acquire(v *Version) (*instance, *failure, error) {
 		}
 		return i, nil, nil
 	}
-	i, fail, err := s.start(v, onDemand)
+	i, fail, err := s.start(v, purpose{kind: onDemand})
 	i.charge = charge
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -335,7 +342,7 @@ func (s *Service) startSpare(p *pool) {
 }
 
 func (s *Service) addSpare(p *pool, v *Version, charge int64) {
-	i, fail, err := s.start(v, onDemand)
+	i, fail, err := s.start(v, purpose{onDemand, true})
 	i.charge = charge
 	s.mu.Lock()
 	p.spareComing = false
@@ -381,6 +388,9 @@ func (s *Service) renew(f *Function) {
 // dismissAll ends the idle instances of a function that was deleted.
 func (s *Service) dismissAll(n name) {
 	s.mu.Lock()
+	if s.active[n.key()] == nil {
+		delete(s.loads, n.key())
+	}
 	var keys []string
 	for key := range s.pools {
 		if strings.HasPrefix(key, n.key()+"/") {

@@ -44,7 +44,7 @@ func (s *Service) provision(n name) {
 	var surplus []*instance
 	for key, v := range versions {
 		p := s.poolOf(v)
-		p.failure = ""
+		p.version, p.failure = v, ""
 		for p.wanted = wanted[key]; p.kept() < p.wanted; {
 			p.coming++
 			s.work.Go(func() { s.keepReady(p, v) })
@@ -83,7 +83,7 @@ func (s *Service) keepReady(p *pool, v *Version) {
 		return
 	}
 	s.starting <- struct{}{}
-	i, fail, err := s.start(v, provisioned)
+	i, fail, err := s.start(v, purpose{kind: provisioned})
 	<-s.starting
 	i.charge = charge
 	s.mu.Lock()

@@ -59,6 +59,7 @@ func (s *Service) environment(i *instance, folder, opt string) (map[string]strin
 	if err != nil {
 		return nil, fmt.Errorf("role %s: %w", v.Role, err)
 	}
+	i.expires = credentials.Expires
 	own, err := s.variables(v)
 	if err != nil {
 		return nil, err

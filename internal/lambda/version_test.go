@@ -77,6 +77,37 @@ func TestAVersionIsPublishedOnlyIfSomethingHasChanged(t *testing.T) {
 	})
 }
 
+func TestListsOfFunctionsAreTakenInPartsOfAnySize(t *testing.T) {
+	inBubble(t, echo, func(w *world) {
+		for _, name := range []string{"f", "f-1", "f1", "g"} {
+			w.create(name, func(in *CreateFunctionInput) { in.Publish = true })
+		}
+		for _, all := range []bool{false, true} {
+			want := []string{"f", "f-1", "f1", "g"}
+			in := &ListFunctionsInput{MaxItems: ptr(int32(1))}
+			if all {
+				want = []string{"f:$LATEST", "f:1", "f-1:$LATEST", "f-1:1", "f1:$LATEST", "f1:1", "g:$LATEST", "g:1"}
+				in.FunctionVersion = ptr("ALL")
+			}
+			var got []string
+			for {
+				out, err := w.service.ListFunctions(call("l"), in)
+				if err != nil || len(out.Functions) != 1 {
+					t.Fatalf("got %+v, %v", out, err)
+				}
+				_, name, _ := strings.Cut(out.Functions[0].FunctionArn, ":function:")
+				got = append(got, name)
+				if in.Marker = out.NextMarker; in.Marker == nil {
+					break
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("listed %q, want %q", got, want)
+			}
+		}
+	})
+}
+
 func TestPublishingWhatWasNotMeantIsRefused(t *testing.T) {
 	inBubble(t, echo, func(w *world) {
 		c := w.create("f", nil)

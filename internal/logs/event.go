@@ -60,6 +60,12 @@ type Line struct {
 	Text string
 }
 
+// HasGroup reports whether a group is there.
+func (s *Service) HasGroup(account, region, group string) bool {
+	_, ok := s.groups.Get(groupName{account, region, group}.key())
+	return ok
+}
+
 // Write appends a function's lines to a stream, and makes stream and group if
 // need be. It does not wait until they are durable; they are within a second.
 func (s *Service) Write(account, region, group, stream string, lines []Line) error {

@@ -1,8 +1,11 @@
 package policy
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Context holds the condition keys of a request: aws:SourceArn, aws:SourceIp,
@@ -17,9 +20,32 @@ import (
 //
 // The keys that follow from the question itself need not be given, but are
 // taken from here when they are: aws:PrincipalArn, aws:PrincipalAccount,
-// aws:PrincipalType, aws:userid, aws:username, aws:PrincipalIsAWSService,
-// aws:PrincipalServiceName and aws:ResourceAccount.
+// aws:PrincipalType, aws:PrincipalTag/..., aws:userid, aws:username,
+// aws:PrincipalIsAWSService, aws:PrincipalServiceName, aws:FederatedProvider,
+// aws:SourceIdentity, aws:TokenIssueTime and aws:ResourceAccount.
 type Context map[string][]string
+
+// The beginnings of the names of keys that hold tags, in lower case.
+const (
+	PrincipalTag = "aws:principaltag/"
+	RequestTag   = "aws:requesttag/"
+	ResourceTag  = "aws:resourcetag/"
+)
+
+// TagContext returns the keys of a request that sets tags: aws:RequestTag/...
+// and aws:TagKeys. keys are those of a request that names tags without values.
+func TagContext(tags map[string]string, keys []string) Context {
+	c, keys := Context{}, slices.Clone(keys)
+	for key, value := range tags {
+		c["aws:RequestTag/"+key] = []string{value}
+		keys = append(keys, key)
+	}
+	if len(keys) > 0 {
+		slices.Sort(keys)
+		c["aws:TagKeys"] = keys
+	}
+	return c
+}
 
 // Get returns the values of a key.
 func (c Context) Get(name string) []string {
@@ -67,31 +93,53 @@ func (e *env) lookup(key conditionKey) []string {
 	if values := e.r.Context.Get(key.name); len(values) > 0 {
 		return values
 	}
-	if e.derived[0] = e.derive(key.folded); e.derived[0] == "" {
-		return nil
+	value, ok := e.derive(key.folded)
+	if tag, isTag := strings.CutPrefix(key.folded, PrincipalTag); isTag {
+		value, ok = e.p.Tags[tag]
 	}
-	return e.derived[:]
+	if ok {
+		e.derived[0] = value
+		return e.derived[:]
+	}
+	if e.r.More != nil {
+		return e.r.More(key.folded)
+	}
+	return nil
+}
+
+// Has reports whether a condition key follows from who the principal is.
+func (p *Principal) Has(name string) bool {
+	e := env{p: *p}
+	return len(e.lookup(newConditionKey(name))) > 0
 }
 
 // derive returns the value of a key that follows from the question itself.
-func (e *env) derive(folded string) string {
+func (e *env) derive(folded string) (value string, ok bool) {
 	switch folded {
 	case "aws:principalarn":
-		return e.p.identityARN()
+		value = e.p.identityARN()
 	case "aws:principalaccount":
-		return e.p.Account
+		value = e.p.Account
 	case "aws:principaltype":
-		return e.p.Kind.awsType()
+		value = e.p.Kind.awsType()
 	case "aws:userid":
-		return e.p.UserID
+		value = e.p.UserID
 	case "aws:username":
-		return e.p.username()
+		value = e.p.username()
 	case "aws:principalisawsservice":
-		return strconv.FormatBool(e.p.Kind == Service)
+		value = strconv.FormatBool(e.p.Kind == Service)
 	case "aws:principalservicename":
-		return e.p.Service
+		value = e.p.Service
+	case "aws:federatedprovider":
+		value = e.p.Provider
+	case "aws:sourceidentity":
+		value = e.p.SourceIdentity
+	case "aws:tokenissuetime":
+		if !e.p.Issued.IsZero() {
+			value = e.p.Issued.UTC().Format(time.RFC3339)
+		}
 	case "aws:resourceaccount":
-		return e.r.Account
+		value = cmp.Or(e.r.Account, e.p.Account)
 	}
-	return ""
+	return value, value != ""
 }

@@ -45,6 +45,9 @@ func (d Decision) Message(p Principal, r Request) string {
 	if d.Allowed {
 		return ""
 	}
+	if p.Kind == Federated && r.Trust {
+		return "Not authorized to perform " + r.Action
+	}
 	var b strings.Builder
 	b.WriteString("User: " + p.name() + " is not authorized to perform: " + r.Action)
 	if r.Resource != "" {

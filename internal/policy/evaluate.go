@@ -10,6 +10,14 @@ type Request struct {
 	Context  Context   // condition keys
 	Policy   *Document // the resource's own policy, nil when it has none
 
+	// More, if not nil, is asked for the values of the keys that are neither in
+	// Context nor follow from the question, by their names in lower case.
+	More func(folded string) []string
+
+	// By, if not nil, asks in the caller's place: who a web identity provider
+	// vouches for. It is for whoever asks Evaluate to heed.
+	By *Principal
+
 	// Trust says that Policy is a role's trust policy. Unlike other policies
 	// of resources it must allow, whatever the principal's own policies say.
 	Trust bool

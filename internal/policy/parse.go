@@ -98,6 +98,7 @@ func (d *Document) statement(r *reader) error {
 		seen = seen || name == "Effect"
 		return s.member(r, name)
 	})
+	s.end = int(r.tokens.InputOffset())
 	if err == nil && !seen {
 		err = &SyntaxError{s.offset, "statement without Effect", noEffect}
 	}

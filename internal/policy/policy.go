@@ -93,7 +93,7 @@ type Statement struct {
 	Resource   Element // Resource or NotResource
 	Conditions []Condition
 
-	offset int // of the statement in its text
+	offset, end int // of the statement in its text
 }
 
 // Element is a statement's Action or NotAction, Resource or NotResource.

@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // PrincipalKind is the nature of a principal.
 type PrincipalKind uint8
@@ -41,7 +44,12 @@ type Principal struct {
 	UserID  string // AIDA…, for a session AROA…:name
 
 	Service  string // of a service: events.amazonaws.com
-	Provider string // of the federated: provider ARN or domain
+	Provider string // of the federated, and of sessions that they began: provider ARN or domain
+
+	Tags           map[string]string // of user, role and session, by key in lower case
+	Transitive     map[string]string // tags that go on to the sessions it begins, by key as given
+	SourceIdentity string            // that a session was given
+	Issued         time.Time         // of temporary credentials; zero for others
 
 	Identity []*Document // of the user and its groups, or of the role
 	Boundary *Document   // permissions boundary, nil if none

@@ -49,21 +49,38 @@ type tagger func(change func(map[string]string) (map[string]string, error)) (map
 
 // taggerOf returns the tagger of the group or, which AWS does not have, the
 // schedule that an ARN names.
-func (s *Service) taggerOf(text string) (tagger, error) {
-	a, err := arn.Parse(text)
-	if err == nil && a.Service == "scheduler" {
-		in := groupName{a.Account, a.Region, ""}
-		parts := strings.Split(a.Resource, "/")
-		switch {
-		case parts[0] == "schedule-group" && len(parts) == 2:
-			in.group = parts[1]
-			return s.groupTagger(in), nil
-		case parts[0] == "schedule" && len(parts) == 3:
-			in.group = parts[1]
-			return s.scheduleTagger(name{in, parts[2]}), nil
-		}
+func (s *Service) taggerOf(a arn.ARN) (tagger, error) {
+	in := groupName{a.Account, a.Region, ""}
+	parts := strings.Split(a.Resource, "/")
+	switch {
+	case a.Service != "scheduler":
+	case parts[0] == "schedule-group" && len(parts) == 2:
+		in.group = parts[1]
+		return s.groupTagger(in), nil
+	case parts[0] == "schedule" && len(parts) == 3:
+		in.group = parts[1]
+		return s.scheduleTagger(name{in, parts[2]}), nil
 	}
-	return nil, invalid("%s is not the Arn of a schedule group or schedule.", text)
+	return nil, invalid("%s is not the Arn of a schedule group or schedule.", a)
+}
+
+// tagger returns the tagger of the resource whose ARN a request gives.
+func (s *Service) tagger(text string) (tagger, error) {
+	a, err := arn.Parse(text)
+	if err != nil {
+		return nil, invalid("%s is not the Arn of a schedule group or schedule.", text)
+	}
+	return s.taggerOf(a)
+}
+
+// TagsOf returns the tags of a group or schedule, or nil.
+func (s *Service) TagsOf(a arn.ARN) map[string]string {
+	tagger, err := s.taggerOf(a)
+	if err != nil {
+		return nil
+	}
+	tags, _ := tagger(nil)
+	return tags
 }
 
 func (s *Service) groupTagger(n groupName) tagger {
@@ -121,7 +138,7 @@ type TagResourceInput struct {
 
 // TagResource gives a group or schedule tags.
 func (s *Service) TagResource(_ context.Context, in *TagResourceInput) (*wire.None, error) {
-	tags, err := s.taggerOf(in.ResourceArn)
+	tags, err := s.tagger(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +153,7 @@ type UntagResourceInput struct {
 
 // UntagResource removes tags. Keys that are not there do no harm.
 func (s *Service) UntagResource(_ context.Context, in *UntagResourceInput) (*wire.None, error) {
-	tags, err := s.taggerOf(in.ResourceArn)
+	tags, err := s.tagger(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +173,7 @@ type ListTagsForResourceOutput struct{ Tags []Tag }
 
 // ListTagsForResource returns the tags of a group or schedule, by key.
 func (s *Service) ListTagsForResource(_ context.Context, in *ListTagsForResourceInput) (*ListTagsForResourceOutput, error) {
-	tagger, err := s.taggerOf(in.ResourceArn)
+	tagger, err := s.tagger(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}

@@ -29,10 +29,14 @@ type Config struct {
 	Auth        string // "open" or "enforce"
 	OpenNetwork bool   // allows "open" on addresses that others can reach
 	AllowHosts  []string
-	AllowReset  bool   // serves /_naru/reset and /_naru/clock
-	NoCooldown  bool   // lifts SQS's 60 second rules
-	Pprof       bool   // serves /debug/pprof/ to operators
-	HotReload   string // folder below which functions may have their code in place
+	AllowReset  bool // serves /_naru/reset and /_naru/clock
+	NoCooldown  bool // lifts SQS's 60 second rules
+	// Issuers are OpenID Connect providers, each "<URL>=<file with its keys>",
+	// whose tokens STS takes if they are meant for one of Audiences.
+	Issuers   []string
+	Audiences []string
+	Pprof     bool   // serves /debug/pprof/ to operators
+	HotReload string // folder below which functions may have their code in place
 	// SDKDir holds the SDKs that functions find; Node is their interpreter.
 	SDKDir         string
 	Node           string

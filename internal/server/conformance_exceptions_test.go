@@ -70,16 +70,19 @@ var exceptions = map[string]string{
 	"logs.PutLogEvents.in.Entity":                           "of Application Signals, which Naru does not have",
 	"logs.PutLogEvents.out.RejectedEntityInfo":              "of Application Signals, which Naru does not have",
 
-	"iam.*.out.*.PermissionsBoundary":       "Naru has no permissions boundaries, and refuses them",
-	"iam.*.out.*.RoleLastUsed.LastUsedDate": "Naru does not track when roles are used",
-	"iam.*.out.*.RoleLastUsed.Region":       "Naru does not track when roles are used",
-	"iam.*.out.*.SourceRoleTemplate":        "Naru has no role templates",
+	"iam.*.out.*.RoleLastUsed.LastUsedDate":              "Naru does not track when roles are used",
+	"iam.*.out.*.RoleLastUsed.Region":                    "Naru does not track when roles are used",
+	"iam.*.out.*.PasswordLastUsed":                       "users have no passwords",
+	"iam.*.in.OrderedOrganizationPolicyInputList":        "Naru has no organizations",
+	"iam.*.out.*.OrganizationsDecisionDetail":            "Naru has no organizations",
+	"iam.SimulatePrincipalPolicy.in.PolicyExclusionList": "not there yet",
+	"iam.*.out.*.EvalDecisionDetails":                    "Naru tells the decision alone",
+	"iam.*.out.*.SourceRoleTemplate":                     "Naru has no role templates",
 
-	"sts.AssumeRole.in.MinimumSessionTokenSize":  "tokens are as long as they must be",
-	"sts.AssumeRole.in.ProvidedContexts":         "of identity centers, which Naru does not have",
-	"sts.AssumeRole.out.SourceIdentity":          "not there yet",
-	"sts.AssumeRole.out.SessionTokenSize":        "tokens are far below their limit",
-	"sts.AssumeRole.out.SessionTokenUtilization": "tokens are far below their limit",
+	"sts.*.in.MinimumSessionTokenSize":   "tokens are as long as they must be",
+	"sts.AssumeRole.in.ProvidedContexts": "of identity centers, which Naru does not have",
+	"sts.*.out.SessionTokenSize":         "tokens are far below their limit",
+	"sts.*.out.SessionTokenUtilization":  "tokens are far below their limit",
 }
 
 // An exempter knows which exceptions were needed.

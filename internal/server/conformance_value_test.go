@@ -116,6 +116,9 @@ func (f *filler) fill(v reflect.Value, name string, plain bool, depth int) {
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Interface { // unions, of which Naru has none
+			return
+		}
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		f.fill(v.Index(0), name, plain, depth)
 		f.fill(v.Index(1), name, plain, depth)

@@ -96,11 +96,18 @@ func (h *house) measure(p place) {
 
 func (h *house) openIAM(p place) (err error) {
 	c := p.config
-	options := iam.Options{Store: h.store, Clock: p.clock, Log: c.Log, Mode: iam.Mode(c.Auth), Account: c.Account, Region: c.Region}
+	options := iam.Options{Store: h.store, Clock: p.clock, Log: c.Log, Mode: iam.Mode(c.Auth), Account: c.Account, Region: c.Region, TagsOf: h.tagsOf}
 	if options.Mode == iam.ModeEnforce {
 		if options.Root, h.root, err = loadRootKey(c.Data); err != nil {
 			return err
 		}
+	}
+	for _, text := range c.Issuers {
+		provider, err := iam.ParseProvider(text, c.Audiences)
+		if err != nil {
+			return err
+		}
+		options.Providers = append(options.Providers, provider)
 	}
 	h.iam, err = iam.Open(options)
 	return err
@@ -174,7 +181,9 @@ func (h *house) openScheduler(p place) (err error) {
 
 // services are the services that Naru serves.
 func (h *house) services() []wire.Service {
-	return []wire.Service{h.sqs.Service(), h.lambda.Service(), h.events.Service(), h.scheduler.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
+	queues := h.sqs.Service()
+	queues.Anonymous = true // a queue's policy may let everybody in
+	return []wire.Service{queues, h.lambda.Service(), h.events.Service(), h.scheduler.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
 }
 
 // rootKeyFile holds the root's access key in the form of the AWS SDKs' shared

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -40,7 +41,10 @@ const lambdaPrincipal = "lambda.amazonaws.com"
 // assume gives a function the credentials of its role.
 func (h *house) assume(role, session string) (lambda.Credentials, error) {
 	c, err := h.iam.ServiceSession(lambdaPrincipal, role, session, functionSession)
-	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token}, err
+	if errors.Is(err, iam.ErrCannotAssume) {
+		err = &wire.Error{Code: wire.CodeAccessDenied, Message: "The role defined for the function cannot be assumed by Lambda.", Cause: err}
+	}
+	return lambda.Credentials{KeyID: c.ID, Secret: c.Secret, Token: c.Token, Expires: c.Expires}, err
 }
 
 // writeLog writes a function's lines as far as its role allows it; what it
@@ -50,11 +54,15 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 	if err != nil {
 		return nil // without its role a function has no permission to log
 	}
-	err = h.iam.Authorize(ctx, role, []policy.Request{
-		{Action: "logs:CreateLogStream", Resource: logs.GroupARN(f.Account, f.Region, group) + ":*"},
+	groupARN := logs.GroupARN(f.Account, f.Region, group)
+	needs := []policy.Request{
+		{Action: "logs:CreateLogStream", Resource: groupARN + ":*"},
 		{Action: "logs:PutLogEvents", Resource: logs.StreamARN(f.Account, f.Region, group, stream)},
-	})
-	if err != nil {
+	}
+	if !h.logs.HasGroup(f.Account, f.Region, group) {
+		needs = append(needs, policy.Request{Action: "logs:CreateLogGroup", Resource: groupARN})
+	}
+	if h.iam.Authorize(ctx, role, needs) != nil {
 		return nil
 	}
 	out := make([]logs.Line, len(lines))
@@ -116,7 +124,7 @@ func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, st
 	case v.Signed && err != nil:
 		return caller, "", &wire.Error{Code: wire.CodeUnsigned, Message: "Forbidden", Cause: err}
 	case v.Signed:
-		if caller, _, err = h.iam.Authenticate(v.Request, signature, func() [sha256.Size]byte { return sha256.Sum256(v.Body) }); err != nil {
+		if caller, _, err = h.iam.Authenticate(v.Request, signature, func() sigv4.Payload { return sigv4.Payload{Sum: sha256.Sum256(v.Body)} }); err != nil {
 			return caller, "", err
 		}
 		return caller, signature.KeyID, h.iam.Authorize(ctx, caller, v.Needs)
@@ -124,4 +132,19 @@ func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, st
 		caller = policy.Principal{Kind: policy.Root, Account: v.Account, ARN: "arn:aws:iam::" + v.Account + ":root", UserID: v.Account}
 	}
 	return caller, "", h.iam.Authorize(ctx, caller, v.Needs)
+}
+
+// tagsOf returns the tags of a resource, for the conditions of policies.
+func (h *house) tagsOf(a arn.ARN) map[string]string {
+	switch a.Service {
+	case "lambda":
+		return h.lambda.TagsOf(a)
+	case "events":
+		return h.events.TagsOf(a)
+	case "scheduler":
+		return h.scheduler.TagsOf(a)
+	case "logs":
+		return h.logs.TagsOf(a)
+	}
+	return nil
 }

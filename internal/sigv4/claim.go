@@ -270,10 +270,11 @@ func parseExpires(s string) (time.Duration, error) {
 	return expires, nil
 }
 
-// parsePayloadHash accepts "", UnsignedPayload and lower-case hex SHA-256.
+// parsePayloadHash accepts "", UnsignedPayload, what announces chunks, and
+// lower-case hex SHA-256.
 func parsePayloadHash(s string) (string, error) {
 	switch {
-	case s == "", s == UnsignedPayload, isHexSum(s):
+	case s == "", s == UnsignedPayload, isHexSum(s), s == signedChunks, s == signedChunksTrailer, s == unsignedTrailer:
 		return s, nil
 	case strings.HasPrefix(s, "STREAMING-"):
 		return "", fail(Unsupported, "A header you provided implies functionality that is not implemented: x-amz-content-sha256 is %s.", excerpt(s))

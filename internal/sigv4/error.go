@@ -18,7 +18,7 @@ const (
 	Expired                         // signed too long ago: SignatureDoesNotMatch, RequestExpired
 	NotYetCurrent                   // signed in the future: SignatureDoesNotMatch
 	PayloadMismatch                 // the body is not the one whose hash was signed: XAmzContentSHA256Mismatch
-	Unsupported                     // a payload signed in chunks (STREAMING-...): NotImplemented
+	Unsupported                     // a payload in chunks of another kind (STREAMING-...): NotImplemented
 )
 
 var kindNames = [...]string{

@@ -31,7 +31,7 @@ func Example() {
 	}
 	body, _ := io.ReadAll(r.Body)
 	key := keys.Derive(secrets[signature.KeyID], signature.Scope)
-	err = signature.Verify(r, sha256.Sum256(body), key, now)
+	err = signature.Verify(r, sigv4.Payload{Sum: sha256.Sum256(body)}, key, now)
 	fmt.Println(signature.KeyID, signature.Scope, err)
 	// Output: AKIDEXAMPLE 20150830/us-east-1/service/aws4_request <nil>
 }

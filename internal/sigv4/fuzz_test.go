@@ -31,7 +31,7 @@ func FuzzParse(f *testing.F) {
 		var refusal *Error
 		if err == nil {
 			checkSignature(t, s)
-			err = s.Verify(r, sha256.Sum256(nil), DeriveKey(testSecret, s.Scope), s.Time)
+			err = s.Verify(r, Payload{Sum: sha256.Sum256(nil)}, DeriveKey(testSecret, s.Scope), s.Time)
 		}
 		if !errors.As(err, &refusal) {
 			t.Fatalf("got %v, want an *Error", err)
@@ -53,7 +53,7 @@ func checkSignature(t *testing.T, s *Signature) {
 	if !slices.IsSorted(s.SignedHeaders) || !slices.Contains(s.SignedHeaders, "host") || len(s.SignedHeaders) > maxSignedHeaders {
 		t.Errorf("signed headers %q", s.SignedHeaders)
 	}
-	if s.PayloadHash != "" && s.PayloadHash != UnsignedPayload && !isHexSum(s.PayloadHash) {
+	if s.PayloadHash != "" && s.PayloadHash != UnsignedPayload && !s.InChunks() && !isHexSum(s.PayloadHash) {
 		t.Errorf("payload hash %q", s.PayloadHash)
 	}
 }

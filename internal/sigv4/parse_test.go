@@ -217,8 +217,8 @@ var unreadable = []struct {
 		"X-Amz-Expires should be a number"},
 	{"more than a week", query("&X-Amz-Date", "&X-Amz-Expires=604801&X-Amz-Date"), Incomplete,
 		"X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds"},
-	{"a payload in chunks", text("/", "Authorization: "+goodHeader, dateHeader, "X-Amz-Content-Sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), Unsupported,
-		"A header you provided implies functionality that is not implemented: x-amz-content-sha256 is STREAMING-AWS4-HMAC-SHA256-PAYLOAD."},
+	{"a payload in chunks", text("/", "Authorization: "+goodHeader, dateHeader, "X-Amz-Content-Sha256: STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"), Unsupported,
+		"A header you provided implies functionality that is not implemented: x-amz-content-sha256 is STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD."},
 	{"not a hash", text("/", "Authorization: "+goodHeader, dateHeader, "X-Amz-Content-Sha256: "+strings.ToUpper(goodHex)), Incomplete,
 		"x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value."},
 

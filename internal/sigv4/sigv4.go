@@ -129,8 +129,9 @@ type Signature struct {
 	SessionToken string
 
 	// PayloadHash is X-Amz-Content-Sha256: the hex SHA-256 of the body,
-	// UnsignedPayload, or "" for a request that does not say, whose
-	// signature covers the hash of its body.
+	// UnsignedPayload, STREAMING-... for a body in chunks (see Chunks), or ""
+	// for a request that does not say, whose signature covers the hash of its
+	// body.
 	PayloadHash string
 }
 

@@ -155,5 +155,5 @@ func authenticate(r *http.Request, body []byte, secret string, now time.Time) er
 	if err != nil {
 		return err
 	}
-	return s.Verify(r, sha256.Sum256(body), DeriveKey(secret, s.Scope), now)
+	return s.Verify(r, Payload{Sum: sha256.Sum256(body)}, DeriveKey(secret, s.Scope), now)
 }

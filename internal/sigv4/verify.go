@@ -12,17 +12,23 @@ import (
 )
 
 // Verify proves that r, from which s was parsed, was signed with key not too
-// long ago and carries what was signed; payload is the SHA-256 of its body.
-// A nil error says nothing about the body if s.PayloadHash is UnsignedPayload.
-// Every other result is an *Error.
-func (s *Signature) Verify(r *http.Request, payload [sha256.Size]byte, key Key, now time.Time) error {
+// long ago and carries what was signed. A nil error says nothing about the body
+// if s.PayloadHash is UnsignedPayload, or that of unsigned chunks. Every other
+// result is an *Error.
+func (s *Signature) Verify(r *http.Request, payload Payload, key Key, now time.Time) error {
 	if err := s.current(now); err != nil {
 		return err
 	}
 	if err := s.covers(r.Header); err != nil {
 		return err
 	}
-	body := hex.EncodeToString(payload[:])
+	if s.InChunks() {
+		if payload.Chunks == nil || !s.matches(r, s.PayloadHash, key) {
+			return errMismatch
+		}
+		return payload.Chunks.verify(s, key)
+	}
+	body := hex.EncodeToString(payload.Sum[:])
 	signed := s.PayloadHash
 	if signed == "" {
 		signed = body

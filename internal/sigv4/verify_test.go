@@ -353,7 +353,7 @@ func TestQueryThatChangedAfterParseDoesNotVerify(t *testing.T) {
 	}
 	for _, query := range []string{"a=b", "%zz", ";"} {
 		r.URL.RawQuery = query
-		wantKind(t, s.Verify(r, sha256.Sum256(body), DeriveKey(testSecret, s.Scope), testTime), Mismatch)
+		wantKind(t, s.Verify(r, Payload{Sum: sha256.Sum256(body)}, DeriveKey(testSecret, s.Scope), testTime), Mismatch)
 	}
 }
 
@@ -368,6 +368,6 @@ func TestKeyOfAnotherScopeDoesNotVerify(t *testing.T) {
 		{"20260101", "us-east-2", "sqs"},
 		{"20260101", "us-east-1", "sns"},
 	} {
-		wantKind(t, s.Verify(r, sha256.Sum256(body), DeriveKey(testSecret, scope), testTime), Mismatch)
+		wantKind(t, s.Verify(r, Payload{Sum: sha256.Sum256(body)}, DeriveKey(testSecret, scope), testTime), Mismatch)
 	}
 }

@@ -90,18 +90,32 @@ func (s *Service) movesOf(n name) (all []*Move) {
 	return all
 }
 
-// nameOfARN returns the queue of an ARN, which parameter gave and which must be
-// there.
-func (s *Service) nameOfARN(text *string, parameter string) (name, error) {
+// nameOfARN returns the name of the queue of an ARN, which parameter gave.
+func nameOfARN(text *string, parameter string) (name, error) {
 	if text == nil {
 		return name{}, missing(parameter)
 	}
 	a, err := arn.Parse(*text)
-	n := name{a.Account, a.Region, a.Resource}
-	if _, ok := s.queues.Get(n.key()); err != nil || a.Service != "sqs" || !ok {
-		return name{}, wire.Errorf("ResourceNotFoundException", "The resource that you specified for the %s parameter doesn't exist.", parameter)
+	if err != nil || a.Service != "sqs" {
+		return name{}, noResource(parameter)
+	}
+	return name{a.Account, a.Region, a.Resource}, nil
+}
+
+// queueOfARN is nameOfARN for a queue that must be there.
+func (s *Service) queueOfARN(text *string, parameter string) (name, error) {
+	n, err := nameOfARN(text, parameter)
+	if err != nil {
+		return n, err
+	}
+	if _, ok := s.queues.Get(n.key()); !ok {
+		return n, noResource(parameter)
 	}
 	return n, nil
+}
+
+func noResource(parameter string) error {
+	return wire.Errorf("ResourceNotFoundException", "The resource that you specified for the %s parameter doesn't exist.", parameter)
 }
 
 // sourcesOf returns the queues whose dead-letter queue is n.
@@ -125,7 +139,7 @@ type StartMessageMoveTaskOutput struct{ TaskHandle string }
 // needsStartMove wants what the task does in the caller's name to be allowed:
 // to receive and delete at the source, and to send where the messages go.
 func (s *Service) needsStartMove(_ context.Context, in *StartMessageMoveTaskInput) ([]policy.Request, error) {
-	n, err := s.nameOfARN(in.SourceArn, "SourceArn")
+	n, err := nameOfARN(in.SourceArn, "SourceArn")
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +160,7 @@ func (s *Service) needsStartMove(_ context.Context, in *StartMessageMoveTaskInpu
 		}
 		return all, err
 	}
-	to, err := s.nameOfARN(in.DestinationArn, "DestinationArn")
-	if err != nil {
-		return nil, err
-	}
+	to, err := nameOfARN(in.DestinationArn, "DestinationArn")
 	add("sqs:sendmessage", to)
 	return all, err
 }
@@ -157,7 +168,7 @@ func (s *Service) needsStartMove(_ context.Context, in *StartMessageMoveTaskInpu
 // StartMessageMoveTask begins to move the messages of a dead-letter queue to
 // another queue, or back to the queues that they came from.
 func (s *Service) StartMessageMoveTask(_ context.Context, in *StartMessageMoveTaskInput) (*StartMessageMoveTaskOutput, error) {
-	n, err := s.nameOfARN(in.SourceArn, "SourceArn")
+	n, err := s.queueOfARN(in.SourceArn, "SourceArn")
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +215,7 @@ func (s *Service) checkDestination(n name, destination *string) error {
 	if destination == nil {
 		return nil
 	}
-	to, err := s.nameOfARN(destination, "DestinationArn")
+	to, err := s.queueOfARN(destination, "DestinationArn")
 	switch {
 	case err != nil:
 		return err
@@ -253,7 +264,7 @@ type ListMessageMoveTasksResultEntry struct {
 }
 
 func (s *Service) needsListMoves(_ context.Context, in *ListMessageMoveTasksInput) ([]policy.Request, error) {
-	n, err := s.nameOfARN(in.SourceArn, "SourceArn")
+	n, err := nameOfARN(in.SourceArn, "SourceArn")
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +274,7 @@ func (s *Service) needsListMoves(_ context.Context, in *ListMessageMoveTasksInpu
 // ListMessageMoveTasks returns the newest tasks of a source, 1 unless MaxResults
 // says more, up to 10.
 func (s *Service) ListMessageMoveTasks(_ context.Context, in *ListMessageMoveTasksInput) (*ListMessageMoveTasksOutput, error) {
-	n, err := s.nameOfARN(in.SourceArn, "SourceArn")
+	n, err := s.queueOfARN(in.SourceArn, "SourceArn")
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +324,7 @@ func (s *Service) needsCancelMove(_ context.Context, in *CancelMessageMoveTaskIn
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.nameOfARN(&h.SourceARN, "SourceArn")
+	n, err := nameOfARN(&h.SourceARN, "SourceArn")
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +337,7 @@ func (s *Service) CancelMessageMoveTask(_ context.Context, in *CancelMessageMove
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.nameOfARN(&h.SourceARN, "SourceArn")
+	n, err := s.queueOfARN(&h.SourceARN, "SourceArn")
 	if err != nil {
 		return nil, err
 	}

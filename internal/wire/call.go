@@ -36,10 +36,16 @@ func WithCall(ctx context.Context, c *Call) context.Context {
 // CallOf returns the call that ctx carries. It panics if there is none.
 func CallOf(ctx context.Context) *Call { return ctx.Value(callKey{}).(*Call) }
 
+// Called returns the call that ctx carries, if there is one.
+func Called(ctx context.Context) (*Call, bool) {
+	c, ok := ctx.Value(callKey{}).(*Call)
+	return c, ok
+}
+
 // RemoteOf returns the address of the caller's host and port; "" if the
 // context carries no call, or one from inside.
 func RemoteOf(ctx context.Context) string {
-	if c, ok := ctx.Value(callKey{}).(*Call); ok {
+	if c, ok := Called(ctx); ok {
 		return c.Remote
 	}
 	return ""

@@ -35,7 +35,7 @@ func (f *Front) Do(ctx context.Context, c *Call, input []byte) error {
 		return err
 	}
 	ctx = WithCall(ctx, c)
-	needs, err := op.needs(ctx, in.Interface())
+	needs, err := op.Needs(ctx, in.Interface())
 	if err == nil {
 		err = f.Gate.Authorize(ctx, c.Caller, needs)
 	}

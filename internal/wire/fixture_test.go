@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -143,17 +142,17 @@ var (
 
 // A keeper is a Gate that lets everybody in, and does what its fields say.
 type keeper struct {
-	authenticate func(signature *sigv4.Signature, hash func() [sha256.Size]byte) error
+	authenticate func(signature *sigv4.Signature, payload func() sigv4.Payload) error
 	authorize    func(needs []policy.Request) error
 }
 
-func (k keeper) Authenticate(_ *http.Request, s *sigv4.Signature, hash func() [sha256.Size]byte) (policy.Principal, string, error) {
+func (k keeper) Authenticate(_ *http.Request, s *sigv4.Signature, payload func() sigv4.Payload) (policy.Principal, string, error) {
 	region := "eu-west-1"
 	if s != nil {
 		region = s.Scope.Region
 	}
 	if k.authenticate != nil {
-		return policy.Principal{}, "", k.authenticate(s, hash)
+		return policy.Principal{}, "", k.authenticate(s, payload)
 	}
 	return policy.Principal{Kind: policy.Root, Account: "000000000000"}, region, nil
 }

@@ -34,8 +34,9 @@ import (
 // A Gate decides who a caller is and what it may do.
 type Gate interface {
 	// Authenticate returns the caller and the region of its request. signature
-	// is nil if the request has none; hash gives the SHA-256 of the body.
-	Authenticate(r *http.Request, signature *sigv4.Signature, hash func() [sha256.Size]byte) (caller policy.Principal, region string, err error)
+	// is nil if the request has none; if it needs one, the error is one of
+	// CodeUnsigned, and there is a region all the same.
+	Authenticate(r *http.Request, signature *sigv4.Signature, payload func() sigv4.Payload) (caller policy.Principal, region string, err error)
 	// Authorize returns nil if the caller may do all that is asked, and an
 	// Error of CodeAccessDenied otherwise.
 	Authorize(ctx context.Context, caller policy.Principal, needs []policy.Request) error
@@ -80,6 +81,7 @@ type exchange struct {
 	query     url.Values // of the URL
 	form      url.Values // query protocol: parameters of URL and body
 	body      []byte
+	chunks    *sigv4.Chunks // that the body came in, if it did
 }
 
 // maxUnrouted bounds the body of a form that must be read to learn its service.
@@ -112,11 +114,11 @@ func (x *exchange) route() error {
 	}
 	contentType, _, _ := strings.Cut(x.r.Header.Get("Content-Type"), ";")
 	target, name, _ := strings.Cut(x.r.Header.Get("X-Amz-Target"), ".")
+	if x.signed, x.malformed = sigv4.Parse(x.r); errors.Is(x.malformed, sigv4.ErrUnsigned) {
+		x.signed, x.malformed = nil, nil
+	}
 	if err := x.readForm(contentType); err != nil {
 		return err
-	}
-	if x.signed, err = sigv4.Parse(x.r); errors.Is(err, sigv4.ErrUnsigned) {
-		x.signed, err = nil, nil
 	}
 	signed := ""
 	if x.signed != nil {
@@ -141,7 +143,6 @@ func (x *exchange) route() error {
 	case s.Query.Version != "":
 		x.protocol = protocolQuery
 	}
-	x.malformed = err
 	return nil
 }
 
@@ -213,7 +214,8 @@ func (c *compiled) match(r *http.Request, query url.Values) *Operation {
 // bodyTime is how long a client may take to send a body.
 const bodyTime = 5 * time.Minute
 
-// readBody reads the request's body, of at most limit bytes.
+// readBody reads the request's body, of at most limit bytes. One that came in
+// chunks is put together.
 func (x *exchange) readBody(limit int64) ([]byte, error) {
 	c := http.NewResponseController(x.w)
 	if err := c.SetReadDeadline(x.front.Clock().Add(bodyTime)); err == nil { // not every writer can
@@ -223,7 +225,24 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 	if e := (*Error)(nil); x.op != nil && x.service.TooLarge != "" && errors.As(err, &e) && e.Code == CodeTooLarge {
 		e.Message = fmt.Sprintf(x.service.TooLarge, limit, x.op.Name)
 	}
-	return body, err
+	if err != nil || x.signed == nil || !x.signed.InChunks() {
+		return body, err
+	}
+	chunks, err := x.signed.ReadChunks(x.r.Header, body)
+	if err != nil {
+		x.malformed = err
+		return body, nil
+	}
+	x.chunks = chunks
+	return chunks.Payload, nil
+}
+
+// payload returns the body as its signature covers it.
+func (x *exchange) payload() sigv4.Payload {
+	if x.chunks != nil {
+		return sigv4.Payload{Chunks: x.chunks}
+	}
+	return sigv4.Payload{Sum: sha256.Sum256(x.body)}
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {
@@ -262,7 +281,7 @@ func (x *exchange) run() (any, error) {
 	if x.malformed != nil {
 		return nil, x.unreadable()
 	}
-	caller, region, err := x.front.Gate.Authenticate(x.r, x.signed, func() [sha256.Size]byte { return sha256.Sum256(x.body) })
+	caller, region, err := x.authenticate()
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +296,7 @@ func (x *exchange) run() (any, error) {
 		Service: x.service.Name, Operation: x.op.Name, RequestID: x.id, Region: region, Caller: caller,
 		Endpoint: scheme(x.r) + "://" + x.r.Host, Remote: x.r.RemoteAddr, Path: x.r.URL.Path, Header: x.r.Header,
 	})
-	needs, err := x.op.needs(ctx, in)
+	needs, err := x.op.Needs(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -285,6 +304,15 @@ func (x *exchange) run() (any, error) {
 		return nil, err
 	}
 	return x.op.call(ctx, in)
+}
+
+// authenticate returns the caller, and the region of its request.
+func (x *exchange) authenticate() (policy.Principal, string, error) {
+	caller, region, err := x.front.Gate.Authenticate(x.r, x.signed, x.payload)
+	if err != nil && x.op != nil && (x.op.anonymous || x.service.Anonymous) && asError(err).Code == CodeUnsigned {
+		return policy.Principal{}, region, nil
+	}
+	return caller, region, err
 }
 
 // unreadable says what is wrong with a signature that cannot be verified.

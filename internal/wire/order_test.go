@@ -45,7 +45,7 @@ func (d *diary) front() *Front {
 			return []policy.Request{{Action: "sqs:send", Resource: *in.Url}}, d.note("look up what is needed")
 		})))
 	f.Gate = keeper{
-		authenticate: func(*sigv4.Signature, func() [sha256.Size]byte) error { return d.note("authenticate") },
+		authenticate: func(*sigv4.Signature, func() sigv4.Payload) error { return d.note("authenticate") },
 		authorize: func(needs []policy.Request) error {
 			return d.note("authorize " + needs[0].Action + " on " + needs[0].Resource)
 		},
@@ -109,10 +109,10 @@ func TestTheGateIsGivenTheSignatureAndTheHashOfTheBody(t *testing.T) {
 		for _, service := range []string{"", "sqs"} {
 			want, asked := sha256.Sum256([]byte(c.body)), false
 			front := everyFront()
-			front.Gate = keeper{authenticate: func(s *sigv4.Signature, hash func() [sha256.Size]byte) error {
+			front.Gate = keeper{authenticate: func(s *sigv4.Signature, payload func() sigv4.Payload) error {
 				asked = true
-				if hash() != want || (s != nil) != (service != "") || s != nil && s.Scope.Service != service {
-					t.Errorf("%s: got the signature %v and the hash %x", name, s, hash())
+				if payload().Sum != want || (s != nil) != (service != "") || s != nil && s.Scope.Service != service {
+					t.Errorf("%s: got the signature %v and the hash %x", name, s, payload().Sum)
 				}
 				return Errorf("Refused", "refused")
 			}}

@@ -21,6 +21,10 @@ type Service struct {
 	TooLarge  string // says so of a larger one, given the limit and the operation; "" for the usual words
 	ErrorType string // what errors say of whose fault they are, if they do: Lambda's "User"
 	Errors    map[string]ErrorForm
+	// Anonymous says that the service has resources which may be open to
+	// everybody: requests that are refused for want of a signature get as far
+	// as the policies of resources, as nobody's.
+	Anonymous bool
 	// Owns reports whether a request that names no service is meant for this
 	// one, by its path. It may be nil.
 	Owns       func(path string) bool
@@ -49,6 +53,7 @@ type Operation struct {
 	literal      string // what the query string must have, as "find=LayerVersion"
 	status       int    // of success
 	atRoot       bool   // see AtRoot
+	anonymous    bool   // see Anonymous
 
 	in, out *shape
 	newIn   func() reflect.Value
@@ -56,6 +61,7 @@ type Operation struct {
 	needs   func(context.Context, any) ([]policy.Request, error)
 
 	inType, outType reflect.Type
+	tags            tagger
 }
 
 // None is the output of an operation that has none: an empty reply.
@@ -70,6 +76,7 @@ func Op[In, Out any](name string, call func(context.Context, *In) (*Out, error),
 		status:  http.StatusOK,
 		inType:  reflect.TypeFor[In](),
 		outType: reflect.TypeFor[Out](),
+		tags:    taggerOf(reflect.TypeFor[In]()),
 		newIn:   func() reflect.Value { return reflect.ValueOf(new(In)) },
 		call:    func(ctx context.Context, in any) (any, error) { return call(ctx, in.(*In)) },
 		needs: func(ctx context.Context, in any) ([]policy.Request, error) {
@@ -92,6 +99,23 @@ func (o Operation) At(method, path string, status int) Operation {
 func (o Operation) AtRoot() Operation {
 	o.atRoot = true
 	return o
+}
+
+// Anonymous makes the operation one that is called without a signature: its
+// input has its own proof of who asks. The caller then is nobody.
+func (o Operation) Anonymous() Operation {
+	o.anonymous = true
+	return o
+}
+
+// Needs returns what the operation's caller must be allowed to do, given a
+// pointer to the input.
+func (o Operation) Needs(ctx context.Context, in any) ([]policy.Request, error) {
+	requests, err := o.needs(ctx, in)
+	if err == nil {
+		o.tags.add(requests, in)
+	}
+	return requests, err
 }
 
 // WithCall returns the operation with another function in its place, which

@@ -427,7 +427,7 @@ function suite(sdk) {
       const payload = (size) => event.replace('""', `"${'x'.repeat(size - event.length)}"`);
       const call = (Payload) => lambda.call('Invoke', { FunctionName: 'Many', Payload });
       assert.equal(Buffer.from((await call(payload(6_291_456))).Payload).toString(), 'null');
-      await refuses(call(payload(6_291_457)), 'RequestTooLargeException', '6291457 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes)', 413);
+      await refuses(call(payload(6_291_457)), 'RequestTooLargeException', 'Request must be smaller than 6291456 bytes for the InvokeFunction operation', 413);
     });
   });
 

@@ -50,8 +50,8 @@ class Naru:
     def client(self, service, session=boto3, **options):
         """Returns a client of a service. It tries nothing twice."""
         return session.client(
-            service, endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id="any", aws_secret_access_key="any",
-            config=botocore.config.Config(retries={"total_max_attempts": 1}), **options)
+            service, endpoint_url=self.endpoint, region_name=REGION, config=botocore.config.Config(retries={"total_max_attempts": 1}),
+            **{"aws_access_key_id": "any", "aws_secret_access_key": "any"} | options)
 
     def advance(self, seconds):
         """Moves Naru's clock forward. It needs --allow-reset."""

@@ -1,0 +1,18 @@
+package bench
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// datasync is fdatasync.
+func datasync(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
+
+// pause sleeps in the system, since timers of the runtime may be late by a
+// millisecond. It may end early.
+func pause(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&t, nil)
+}
