@@ -142,6 +142,32 @@ func TestAnEventReachesEveryKindOfTarget(t *testing.T) {
 	logged(t, n, "/aws/events/orders", id)
 }
 
+// TestRulesWithTheSameTargetsAllDeliver: an event that several rules match is
+// several events in a log group, whatever the ids of their targets are.
+func TestRulesWithTheSameTargetsAllDeliver(t *testing.T) {
+	n := start(t)
+	group := "/aws/events/app"
+	if _, err := n.user().logs().CreateLogGroup(background, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.user().events().CreateEventBus(background, &eventbridge.CreateEventBusInput{Name: aws.String("b")}); err != nil {
+		t.Fatal(err)
+	}
+	eventRule(t, n, "b", "last", "app", eventTarget(arnHere("logs", "log-group:"+group)))
+	for _, rule := range []string{"r1", "r2"} {
+		eventRule(t, n, "default", rule, "app", eventTarget(arnHere("logs", "log-group:"+group)))
+		eventRule(t, n, "default", rule+"-on", "app", eventTarget(arnHere("events", "event-bus/b")))
+	}
+	id := putEvent(t, n, "default", "app", "{}")
+	eventually(t, "the group has four events", func() bool {
+		out, err := n.user().logs().FilterLogEvents(background, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(out.Events) == 4 && strings.Contains(*out.Events[0].Message, id)
+	})
+}
+
 func TestWhatCannotBeDeliveredIsDeadLettered(t *testing.T) {
 	n := start(t)
 	dead := &types.DeadLetterConfig{Arn: openQueue(t, n, "dead")}

@@ -49,7 +49,7 @@ func (p *Post) handle(m *queue.Delivery) error {
 			return p.settled(err)
 		}
 	}
-	d.Attempt = a.Failed + 1
+	d.Attempt, d.Unique = a.Failed+1, fmt.Sprintf("%x-%x", m.Handle.Sent, m.Handle.Sequence)
 	messages, err := p.options.Deliver(p.ctx, d)
 	switch {
 	case p.ctx.Err() != nil:

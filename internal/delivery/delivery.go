@@ -29,7 +29,7 @@ const (
 
 // A Delivery is something on its way to a target.
 type Delivery struct {
-	ID      string // of the event, or of the schedule's execution; with TargetID unique
+	ID      string // of the event, or of the schedule's execution
 	Service string // Events or Scheduler
 	Account string // of the source
 	Region  string // of the source
@@ -50,6 +50,7 @@ type Delivery struct {
 	Overlap    Overlap `json:",omitempty"`
 	Hops       int     `json:",omitempty"` // how many buses the event has come through
 	Attempt    int     `json:"-"`          // the number of this attempt, from 1
+	Unique     string  `json:"-"`          // no other delivery has it; the same for all attempts
 }
 
 // An Origin says where an event comes from that a schedule puts on a bus.

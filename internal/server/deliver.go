@@ -142,7 +142,7 @@ func (h *house) deliverToLogs(d *delivery.Delivery, a arn.ARN, group string) err
 	if json.Unmarshal([]byte(d.Payload), &made) == nil && made.Timestamp != nil && made.Message != nil {
 		line = logs.Line{Time: time.UnixMilli(*made.Timestamp), Text: *made.Message}
 	}
-	return h.logs.Deliver(a.Account, a.Region, group, d.ID+"-"+d.TargetID, line)
+	return h.logs.Deliver(a.Account, a.Region, group, d.ID+"-"+d.Unique, line)
 }
 
 // deliverToBus puts an event on another bus. Without a role it is the account of
