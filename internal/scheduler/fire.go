@@ -21,9 +21,23 @@ func entryKey(n name) string { return "schedule:" + n.key() }
 
 // arm has a schedule fire as it is now, or not at all.
 func (s *Service) arm(n name) error {
+	gone := false
+	err := s.timetable.Set(entryKey(n), func() *firing.Entry {
+		e := s.entry(n)
+		gone = e == nil
+		return e
+	})
+	if gone {
+		err = errors.Join(err, s.options.Post.Forget(n.arn()))
+	}
+	return err
+}
+
+// entry returns how a schedule fires, nil if it is not there.
+func (s *Service) entry(n name) *firing.Entry {
 	sc, ok := s.schedules.Get(n.key())
 	if !ok {
-		return errors.Join(s.timetable.Remove(entryKey(n)), s.options.Post.Forget(n.arn()))
+		return nil
 	}
 	options := s.firingOptions(sc)
 	e := &firing.Entry{
@@ -36,7 +50,7 @@ func (s *Service) arm(n name) error {
 	if sc.Settings.AtTheEnd == remove && sc.Settings.State == enabled {
 		e.Ended = func() { s.complete(sc) }
 	}
-	return s.timetable.Set(e)
+	return e
 }
 
 // firingOptions returns what a schedule's tags, and those of its group, say of
