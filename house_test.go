@@ -61,9 +61,9 @@ func sources(t *testing.T) (all []source) {
 // imports says what each package may import of Naru itself. docs/ARCHITECTURE.md
 // draws it.
 var imports = map[string][]string{
-	"cmd/naru":                           {"bench", "server", "sandbox", "sdk"},
+	"cmd/naru":                           {"bench", "clock", "schedule", "server", "sandbox", "sdk"},
 	"internal/bench":                     {"meter", "sigv4"},
-	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "sdk", "sigv4", "sqs", "store", "wire"},
+	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sigv4", "sqs", "store", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},
@@ -71,6 +71,7 @@ var imports = map[string][]string{
 	"internal/events":                    {"arn", "clock", "delivery", "firing", "meter", "pattern", "policy", "queue", "schedule", "store", "wire"},
 	"internal/delivery":                  {"clock", "meter", "queue", "store", "wire"},
 	"internal/firing":                    {"clock", "delivery", "queue"},
+	"internal/scheduler":                 {"arn", "clock", "delivery", "firing", "meter", "policy", "schedule", "store", "wire"},
 	"internal/logs":                      {"arn", "clock", "policy", "store", "wire"},
 	"internal/metrics":                   {"meter"},
 	"internal/iam":                       {"arn", "clock", "policy", "sigv4", "store", "wire"},
@@ -131,7 +132,7 @@ var only = map[string][]string{
 	"github.com/klauspost/compress":       {"internal/seal"},
 	"github.com/fsnotify/fsnotify":        {"internal/lambda"},
 	"github.com/aws":                      {"demo"},
-	"net/http":                            {"internal/bench", "internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "demo"},
+	"net/http":                            {"internal/bench", "internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "internal/scheduler", "demo"},
 	"log":                                 {},
 	"testing":                             {"internal/store/storetest"},
 	"os/exec":                             {"internal/bench", "internal/sandbox", "internal/sdk", "internal/runtimeapi", "demo"},

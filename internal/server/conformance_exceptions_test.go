@@ -55,6 +55,13 @@ var exceptions = map[string]string{
 	"events.*.out.Targets.RunCommandParameters":        "likewise",
 	"events.*.out.Targets.SageMakerPipelineParameters": "likewise",
 
+	"scheduler.*.in.Target.EcsParameters":                "of targets that Naru does not have",
+	"scheduler.*.in.Target.KinesisParameters":            "likewise",
+	"scheduler.*.in.Target.SageMakerPipelineParameters":  "likewise",
+	"scheduler.*.out.Target.EcsParameters":               "likewise",
+	"scheduler.*.out.Target.KinesisParameters":           "likewise",
+	"scheduler.*.out.Target.SageMakerPipelineParameters": "likewise",
+
 	"logs.*.out.LogGroups.BearerTokenAuthenticationEnabled": "Naru has no bearer tokens",
 	"logs.*.out.LogGroups.DataProtectionStatus":             "Naru has no data protection policies",
 	"logs.*.out.LogGroups.InheritedProperties":              "of account policies, which Naru does not have",

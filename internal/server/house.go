@@ -16,6 +16,7 @@ import (
 	"naru/internal/logs"
 	"naru/internal/meter"
 	"naru/internal/queue"
+	"naru/internal/scheduler"
 	"naru/internal/sqs"
 	"naru/internal/store"
 	"naru/internal/wire"
@@ -23,18 +24,19 @@ import (
 
 // A house is everything that lives on one open store. A reset replaces it.
 type house struct {
-	config Config
-	cache  string // folder of unpacked code
-	root   string // file of the root's access key, in enforce mode
-	store  *store.Store
-	engine *queue.Engine
-	front  *wire.Front
-	iam    *iam.Service
-	sqs    *sqs.Service
-	logs   *logs.Service
-	lambda *lambda.Service
-	post   *delivery.Post
-	events *events.Service
+	config    Config
+	cache     string // folder of unpacked code
+	root      string // file of the root's access key, in enforce mode
+	store     *store.Store
+	engine    *queue.Engine
+	front     *wire.Front
+	iam       *iam.Service
+	sqs       *sqs.Service
+	logs      *logs.Service
+	lambda    *lambda.Service
+	post      *delivery.Post
+	events    *events.Service
+	scheduler *scheduler.Service
 
 	mu       sync.Mutex
 	closing  bool
@@ -70,7 +72,7 @@ func openHouse(p place) (_ *house, err error) {
 		return nil, err
 	}
 	h.measure(p)
-	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openPost, h.openEvents} {
+	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openPost, h.openEvents, h.openScheduler} {
 		if err := open(p); err != nil {
 			return nil, err
 		}
@@ -82,7 +84,7 @@ func openHouse(p place) (_ *house, err error) {
 	h.engine.Start()
 	h.lambda.Start()
 	h.post.Start()
-	return h, errors.Join(h.sqs.Start(), h.events.Start())
+	return h, errors.Join(h.sqs.Start(), h.events.Start(), h.scheduler.Start())
 }
 
 // measure registers the figures of the engine.
@@ -126,7 +128,7 @@ func (h *house) openLogs(p place) (err error) {
 
 // functionServices are the services that functions find at Naru, by the host
 // names that their SDKs call.
-var functionServices = []string{"sqs", "lambda", "events", "logs", "iam", "sts"}
+var functionServices = []string{"sqs", "lambda", "events", "scheduler", "logs", "iam", "sts"}
 
 func (h *house) openLambda(p place) (err error) {
 	h.cache = filepath.Join(p.config.Data, "cache")
@@ -170,11 +172,18 @@ func (h *house) openEvents(p place) (err error) {
 	return err
 }
 
+func (h *house) openScheduler(p place) (err error) {
+	h.scheduler, err = scheduler.Open(scheduler.Options{
+		Store: h.store, Post: h.post, Clock: p.clock, Log: p.config.Log, Meter: p.meter, Assume: h.assumeForSchedules, Universal: h.hasUniversal,
+	})
+	return err
+}
+
 // services are the services that Naru serves.
 func (h *house) services() []wire.Service {
 	queues := h.sqs.Service()
 	queues.Anonymous = true // a queue's policy may let everybody in
-	return []wire.Service{queues, h.lambda.Service(), h.events.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
+	return []wire.Service{queues, h.lambda.Service(), h.events.Service(), h.scheduler.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
 }
 
 // rootKeyFile holds the root's access key in the form of the AWS SDKs' shared
@@ -239,6 +248,9 @@ func (h *house) close(ctx context.Context) error {
 	h.mu.Unlock()
 	if h.events != nil {
 		h.events.Close()
+	}
+	if h.scheduler != nil {
+		h.scheduler.Close()
 	}
 	if h.post != nil {
 		h.post.Interrupt()

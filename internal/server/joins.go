@@ -144,6 +144,10 @@ func (h *house) tagsOf(a arn.ARN) map[string]string {
 		return h.sqs.TagsOf(a)
 	case "lambda":
 		return h.lambda.TagsOf(a)
+	case "events":
+		return h.events.TagsOf(a)
+	case "scheduler":
+		return h.scheduler.TagsOf(a)
 	case "logs":
 		return h.logs.TagsOf(a)
 	}
