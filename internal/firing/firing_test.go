@@ -312,10 +312,13 @@ func TestWhatIsReplacedOrRemovedWhileItFiresFiresOnce(t *testing.T) {
 			inner := e.Fire
 			e.Fire = func(at time.Time) []*delivery.Delivery {
 				fired.Add(1)
-				if e.Key == "r" {
-					w.set(e)
-				} else {
-					w.remove(e.Key)
+				if err := w.table.Set(e.Key, func() *Entry {
+					if e.Key == "r" {
+						return e
+					}
+					return nil
+				}); err != nil {
+					t.Error(err)
 				}
 				return inner(at)
 			}
