@@ -55,4 +55,4 @@ web:
 	@echo "There is no web console to build yet."
 
 clean:
-	rm -rf bin .tools .venv test/js/node_modules
+	rm -rf bin .tools .venv .venv-query test/js/node_modules test/java/target

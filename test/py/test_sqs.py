@@ -1,9 +1,41 @@
-"""SQS by boto3, which checks the digests of what it sends and receives itself."""
+"""SQS by boto3: by a new one, which speaks JSON, and by an old one, which speaks the query protocol."""
+
+import hashlib
+import struct
 
 import pytest
 from botocore.exceptions import ClientError
 
 from naru import ACCOUNT
+
+
+@pytest.fixture(name="query", scope="module")
+def is_query(sqs):
+    """Whether it is the query protocol."""
+    return sqs.meta.service_model.metadata["protocol"] == "query"
+
+
+@pytest.fixture(name="system", scope="module")
+def choose_system(query):
+    """Asks a receive for all system attributes, the way that this boto3 knows."""
+    return {"AttributeNames" if query else "MessageSystemAttributeNames": ["All"]}
+
+
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+def md5_of_attributes(given):
+    """Returns the digest of message attributes, as SQS's documentation says it is made."""
+    encoded = b""
+    for name, value in sorted(given.items()):
+        kind = value["DataType"]
+        binary = kind.startswith("Binary")
+        data = value["BinaryValue"] if binary else value["StringValue"].encode()
+        for part in (name.encode(), kind.encode()):
+            encoded += struct.pack(">I", len(part)) + part
+        encoded += (b"\2" if binary else b"\1") + struct.pack(">I", len(data)) + data
+    return md5(encoded)
 
 
 @pytest.fixture(name="sqs", scope="module")
@@ -22,7 +54,11 @@ def refusal(call, **arguments):
     return type(refused.value).__name__, error["Code"], error["Message"]
 
 
-def test_a_message_comes_back_as_it_was_sent(sqs):
+def test_the_requirements_bring_the_protocol(sqs, query, pytestconfig):
+    assert query == pytestconfig.getoption("--query")
+
+
+def test_a_message_comes_back_as_it_was_sent(sqs, system):
     url = sqs.create_queue(QueueName="whole")["QueueUrl"]
     body = "나루 ⛴️ <&>\r\n\t\"'"
     given = {
@@ -31,8 +67,9 @@ def test_a_message_comes_back_as_it_was_sent(sqs):
         "bytes": {"DataType": "Binary.png", "BinaryValue": bytes(range(256))},
     }
     sent = sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=given)
-    [got] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], MessageSystemAttributeNames=["All"])["Messages"]
-    assert got["Body"] == body
+    assert (sent["MD5OfMessageBody"], sent["MD5OfMessageAttributes"]) == (md5(body.encode()), md5_of_attributes(given))
+    [got] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], **system)["Messages"]
+    assert (got["Body"], got["MD5OfBody"]) == (body, md5(body.encode()))
     assert got["MessageId"] == sent["MessageId"]
     assert got["MessageAttributes"] == given
     assert got["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
@@ -66,7 +103,7 @@ def test_time_passes(naru, sqs):
     assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]) == 1
 
 
-def test_dead_letters(naru, sqs):
+def test_dead_letters(naru, sqs, system):
     dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
     policy = f'{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:{ACCOUNT}:dead","maxReceiveCount":"1"}}'
     url = sqs.create_queue(QueueName="alive", Attributes={"RedrivePolicy": policy})["QueueUrl"]
@@ -74,14 +111,59 @@ def test_dead_letters(naru, sqs):
     assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "poison"
     naru.advance(30)
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
-    [got] = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, MessageSystemAttributeNames=["All"])["Messages"]
+    [got] = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20, **system)["Messages"]
     assert got["Attributes"]["DeadLetterQueueSourceArn"] == f"arn:aws:sqs:us-east-1:{ACCOUNT}:alive"
 
 
-def test_errors_are_boto3s_exceptions(naru, sqs):
+def test_fifo(naru, sqs, system):
+    url = sqs.create_queue(QueueName="line.fifo", Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})["QueueUrl"]
+    sent = [sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=body[0]) for body in ("a1", "a2", "b1", "a1")]
+    assert sent[3]["MessageId"] == sent[0]["MessageId"]
+    assert sent[0]["SequenceNumber"] < sent[1]["SequenceNumber"] < sent[2]["SequenceNumber"]
+    [first] = sqs.receive_message(QueueUrl=url, **system)["Messages"]
+    assert first["Attributes"]["SequenceNumber"] == sent[0]["SequenceNumber"]
+    assert (first["Attributes"]["MessageGroupId"], first["Attributes"]["MessageDeduplicationId"]) == ("a", hashlib.sha256(b"a1").hexdigest())
+    [other] = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert (first["Body"], other["Body"]) == ("a1", "b1")
+    reply = sqs.change_message_visibility_batch(QueueUrl=url, Entries=[
+        {"Id": "a", "ReceiptHandle": first["ReceiptHandle"], "VisibilityTimeout": 0}, {"Id": "b", "ReceiptHandle": "forged", "VisibilityTimeout": 0}])
+    assert [entry["Id"] for entry in reply["Successful"]] == ["a"]
+    assert [(entry["Id"], entry["Code"]) for entry in reply["Failed"]] == [("b", "ReceiptHandleIsInvalid")]
+    again = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in again] == ["a1", "a2"]
+    for message in again:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    naru.advance(300)
+    assert sqs.send_message(QueueUrl=url, MessageBody="a1", MessageGroupId="a")["MessageId"] != sent[0]["MessageId"]
+
+
+def test_queues_are_managed(naru, sqs):
+    urls = sorted(sqs.create_queue(QueueName=f"manage-{n}", tags={"n": str(n)})["QueueUrl"] for n in range(5))
+    pages = list(sqs.get_paginator("list_queues").paginate(QueueNamePrefix="manage-", PaginationConfig={"PageSize": 2}))
+    assert [url for page in pages for url in page["QueueUrls"]] == urls and len(pages) == 3
+    assert sqs.get_queue_url(QueueName="manage-3")["QueueUrl"] == urls[3] == f"{naru.endpoint}/{ACCOUNT}/manage-3"
+    sqs.set_queue_attributes(QueueUrl=urls[0], Attributes={"VisibilityTimeout": "7", "ReceiveMessageWaitTimeSeconds": "1"})
+    some = sqs.get_queue_attributes(QueueUrl=urls[0], AttributeNames=["VisibilityTimeout", "QueueArn"])["Attributes"]
+    assert some == {"VisibilityTimeout": "7", "QueueArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:manage-0"}
+    sqs.tag_queue(QueueUrl=urls[0], Tags={"<k>": "v & w", "x": ""})
+    sqs.untag_queue(QueueUrl=urls[0], TagKeys=["x", "n"])
+    assert sqs.list_queue_tags(QueueUrl=urls[0])["Tags"] == {"<k>": "v & w"}
+    sqs.add_permission(QueueUrl=urls[0], Label="l", AWSAccountIds=["111122223333"], Actions=["SendMessage", "ReceiveMessage"])
+    assert '"SQS:ReceiveMessage"' in attributes(sqs, urls[0])["Policy"]
+    sqs.remove_permission(QueueUrl=urls[0], Label="l")
+    sqs.send_message(QueueUrl=urls[0], MessageBody="x")
+    sqs.purge_queue(QueueUrl=urls[0])
+    assert attributes(sqs, urls[0])["ApproximateNumberOfMessages"] == "0"
+    assert refusal(sqs.purge_queue, QueueUrl=urls[0])[1] == "AWS.SimpleQueueService.PurgeQueueInProgress"
+    sqs.delete_queue(QueueUrl=urls[0])
+    assert refusal(sqs.create_queue, QueueName="manage-0")[1] == "AWS.SimpleQueueService.QueueDeletedRecently"
+
+
+def test_errors_are_boto3s_exceptions(naru, sqs, query):
     nowhere = f"{naru.endpoint}/{ACCOUNT}/nowhere"
     assert refusal(sqs.send_message, QueueUrl=nowhere, MessageBody="x") == (
-        "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+        "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue",
+        f"The specified queue does not exist{' for this wsdl version' if query else ''}.")
     url = sqs.create_queue(QueueName="errors")["QueueUrl"]
     assert refusal(sqs.create_queue, QueueName="errors", Attributes={"DelaySeconds": "1"})[:2] == ("QueueNameExists", "QueueAlreadyExists")
     assert refusal(sqs.delete_message, QueueUrl=url, ReceiptHandle="forged")[:2] == ("ReceiptHandleIsInvalid",) * 2

@@ -1,0 +1,2 @@
+import org.junit.jupiter.api.Test;
+class SqsTest { @Test void x() { software.amazon.awssdk.services.sqs.SqsClient.builder(); } }
