@@ -1,6 +1,7 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -164,7 +165,7 @@ func encryption(s *sqsSuite) {
 		equal(s, what, []string{a["SqsManagedSseEnabled"], a["KmsMasterKeyId"], a["KmsDataKeyReusePeriodSeconds"]}, []string{sse, key, period})
 	}
 	check("a key at creation", "false", "alias/mine", "600")
-	refused(s, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"SqsManagedSseEnabled": "true"}}, modelled("InvalidAttributeName", both))
+	refused(s, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"SqsManagedSseEnabled": "True"}}, modelled("InvalidAttributeName", both))
 	refused(s, &sqs.CreateQueueInput{QueueName: text(s.name()), Attributes: map[string]string{"SqsManagedSseEnabled": "true", "KmsMasterKeyId": "k"}}, modelled("InvalidAttributeName", both))
 	s.set(url, "KmsMasterKeyId", "", "KmsDataKeyReusePeriodSeconds", "300")
 	check("the key removed", "false", "", "")
@@ -205,6 +206,7 @@ func countsFollow(s *sqsSuite) {
 var policyRules = []rule{
 	{"APolicyIsKeptAsGiven", policyIsKept},
 	{"ABadPolicyIsRefused", badPolicies},
+	{"APolicyHasLimits", policyLimits},
 }
 
 const everybody = `{"Version":"2012-10-17", "Statement":[{"Sid":"all é","Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}]}`
@@ -223,15 +225,63 @@ func policyIsKept(s *sqsSuite) {
 
 func badPolicies(s *sqsSuite) {
 	url := s.queue()
-	long := strings.Replace(everybody, "all é", strings.Repeat("x", 8192), 1)
 	for _, bad := range []string{
-		"{", "null", "[]", "text", `{"Version":"2012-10-17"}`, `{"Version":"1999-01-01","Statement":[]}`, long,
+		"{", "null", "[]", "text", `{"Version":"2012-10-17"}`, `{"Version":"1999-01-01","Statement":[]}`,
 		strings.Replace(everybody, `"Principal":"*",`, "", 1), strings.Replace(everybody, "Allow", "Perhaps", 1),
 	} {
 		refused(s, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"Policy": bad}}, invalidValue("Policy"))
 	}
 	if _, ok := s.attributes(url)["Policy"]; ok {
 		s.Error("a refused policy is there")
+	}
+}
+
+// policyLimits gives a queue policies that have as much as they may, and a
+// little more.
+func policyLimits(s *sqsSuite) {
+	url := s.queue()
+	policy := func(statements int, more map[string]any) string {
+		statement := map[string]any{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+		maps.Copy(statement, more)
+		text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": slices.Repeat([]any{statement}, statements)})
+		if err != nil {
+			s.Fatal(err)
+		}
+		return string(text)
+	}
+	some := func(n int, form string) (all []string) {
+		for i := range n {
+			all = append(all, fmt.Sprintf(form, i))
+		}
+		return all
+	}
+	conditions := func(n int) any {
+		all := map[string]string{}
+		for _, key := range some(n, "aws:PrincipalTag/%d") {
+			all[key] = "x"
+		}
+		return map[string]any{"StringEquals": all}
+	}
+	for _, c := range []struct{ most, tooMuch, message string }{
+		{policy(20, nil), policy(21, nil), "21 statements were found in the submitted policy, max allowed is 20"},
+		{
+			policy(1, map[string]any{"Action": some(7, "sqs:SendMessage%d*")}), policy(2, map[string]any{"Action": some(8, "sqs:SendMessage%d*")}),
+			"8 actions were found in a statement from the submitted policy, max allowed is 7",
+		},
+		{
+			policy(1, map[string]any{"Principal": map[string]any{"AWS": some(50, "%012d")}}), policy(3, map[string]any{"Principal": map[string]any{"AWS": some(17, "%012d")}}),
+			"51 principals were found in the submitted policy, max allowed is 50",
+		},
+		{
+			policy(2, map[string]any{"Condition": conditions(5)}), policy(1, map[string]any{"Condition": conditions(11)}),
+			"11 conditions were found in the submitted policy, max allowed is 10",
+		},
+		{policy(1, map[string]any{"Sid": strings.Repeat("x", 8000)}), policy(1, map[string]any{"Sid": strings.Repeat("x", 8192)}), "Submitted policy is over max allowed size."},
+	} {
+		s.set(url, "Policy", c.most)
+		refused(s, &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"Policy": c.tooMuch}},
+			expected{status: 403, code: "OverLimit", kind: sqsTypes + "OverLimit", message: c.message})
+		equal(s, "the policy", s.attributes(url)["Policy"], c.most)
 	}
 }
 

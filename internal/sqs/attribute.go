@@ -147,7 +147,7 @@ func settleEncryption(next, given map[string]string) error {
 	if next["KmsMasterKeyId"] == "" {
 		return nil
 	}
-	if given["SqsManagedSseEnabled"] == "true" {
+	if strings.EqualFold(given["SqsManagedSseEnabled"], "true") {
 		return wire.Errorf("InvalidAttributeName", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")
 	}
 	if given["KmsMasterKeyId"] != "" {
@@ -160,8 +160,8 @@ func checkPolicy(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	if len(text) > 8192 {
-		return "", errBadValue
+	if len(text) > maxPolicy {
+		return "", wire.Errorf("OverLimit", "Submitted policy is over max allowed size.")
 	}
 	d, err := policy.Parse(text)
 	if err == nil {
@@ -170,7 +170,36 @@ func checkPolicy(text string) (string, error) {
 	if err != nil {
 		return "", errBadValue
 	}
-	return text, nil
+	return text, checkPolicyLimits(d)
+}
+
+// What a queue's policy may have at the most.
+const (
+	maxPolicy     = 8192 // bytes
+	maxStatements = 20
+	maxPrincipals = 50
+	maxConditions = 10
+	maxActions    = 7 // of a statement
+)
+
+func checkPolicyLimits(d *policy.Document) error {
+	principals, conditions := 0, 0
+	for _, s := range d.Statements {
+		if n := len(s.Action.Values); n > maxActions {
+			return wire.Errorf("OverLimit", "%d actions were found in a statement from the submitted policy, max allowed is %d", n, maxActions)
+		}
+		principals += len(s.Principal.Values)
+		conditions += len(s.Conditions)
+	}
+	for _, l := range []struct {
+		what    string
+		n, most int
+	}{{"statements", len(d.Statements), maxStatements}, {"principals", principals, maxPrincipals}, {"conditions", conditions, maxConditions}} {
+		if l.n > l.most {
+			return wire.Errorf("OverLimit", "%d %s were found in the submitted policy, max allowed is %d", l.n, l.what, l.most)
+		}
+	}
+	return nil
 }
 
 // redrive is a RedrivePolicy.

@@ -79,11 +79,6 @@ type AddPermissionInput struct {
 // owner's alone.
 var grantable = []string{"*", "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ListDeadLetterSourceQueues", "PurgeQueue", "ReceiveMessage", "SendMessage"}
 
-const (
-	maxActions    = 7
-	maxStatements = 20
-)
-
 var labelForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 func (s *Service) checkPermission(in *AddPermissionInput) error {
