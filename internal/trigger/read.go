@@ -14,28 +14,40 @@ const (
 	mostAhead    = 32       // batches
 )
 
-// wanted is how many more reads there should be: one to wait for messages if
-// something could be done with them, and if there are plenty one for each batch
-// that could run. It needs t.mu.
-func (t *Trigger) wanted(now time.Time) int {
-	places := t.flow.free() + t.ahead - len(t.closed)
-	if !t.settings.Enabled || now.Before(t.pause) || places <= 0 {
-		return 0
+// places is for how many batches more something could be done, with those that
+// are being read already taken off. It needs t.mu.
+func (t *Trigger) places() int { return t.flow.free() + t.ahead - len(t.closed) - t.asked }
+
+// read begins to wait for messages if something could be done with them: in one
+// read, or in several if there are plenty. It needs t.mu.
+func (t *Trigger) read(now time.Time) {
+	if !t.settings.Enabled || now.Before(t.pause) {
+		return
 	}
-	if !t.plenty {
-		return max(0, 1-t.reads)
+	reads := 1
+	if t.plenty {
+		reads = mostReads
 	}
-	return max(0, min(places, mostReads)-t.reads)
+	for t.reads < reads && t.places() > 0 {
+		t.startRead()
+	}
 }
 
-// startRead begins to wait for messages. It needs t.mu.
+// startRead begins a read. Of a FIFO queue it asks for one batch, since a group
+// may be in one batch only at a time; of another for all that could run. It needs
+// t.mu.
 func (t *Trigger) startRead() {
-	most := t.settings.BatchSize
+	batches, size := 1, t.settings.BatchSize
+	if !t.FIFO {
+		batches = min(t.places(), max(1, mostMessages/size))
+	}
+	most := size * batches
 	if t.open != nil {
 		most -= len(t.open.handles)
 	}
 	most = min(most, mostMessages, max(10, int(mostBytes/t.average)))
 	t.reads++
+	t.asked += batches
 	ctx, ended, filters := t.reading, t.flow.ended, t.settings.Filters
 	t.work.Go(func() {
 		got, err := t.Source.Receive(ctx, most)
@@ -43,6 +55,7 @@ func (t *Trigger) startRead() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.reads--
+		t.asked -= batches
 		switch {
 		case err == nil:
 			t.received(prepared, len(got.Messages) == most, ended)

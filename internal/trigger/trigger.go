@@ -120,6 +120,7 @@ type Trigger struct {
 	flow     flow
 
 	reads   int     // under way
+	asked   int     // batches that they ask for
 	plenty  bool    // the last read found as much as it asked for
 	ahead   int     // batches that may wait, since some end while others are read
 	average float64 // bytes of a message
@@ -232,9 +233,7 @@ func (t *Trigger) step() {
 		t.work.Go(func() { t.run(b) })
 	}
 	next := t.flow.grow(now, t.plenty)
-	for range t.wanted(now) {
-		t.startRead()
-	}
+	t.read(now)
 	if now.Before(t.pause) {
 		next = earliest(next, t.pause)
 	}
