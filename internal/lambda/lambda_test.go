@@ -43,6 +43,7 @@ type world struct {
 	queues  map[string]queue.Ref // by address
 	configs map[string]queue.Config
 	meter   *meter.Registry
+	trace   string // trace header of all messages; "" for none
 
 	mu       sync.Mutex
 	handler  runtimetest.Handler // what functions do

@@ -85,6 +85,10 @@ func (q *sourced) Receive(ctx context.Context, _ Caller, most int, visibility, w
 			Handle: d.Handle, ReceiptHandle: "handle", ID: fmt.Sprint("message ", d.Handle.Sequence), Body: body,
 			System: []trigger.SystemAttribute{{Name: "ApproximateReceiveCount", Value: strconv.Itoa(d.Receives)}},
 		})
+		if q.world.trace != "" {
+			last := &all[len(all)-1]
+			last.System = append(last.System, trigger.SystemAttribute{Name: "AWSTraceHeader", Value: q.world.trace})
+		}
 	}
 	return all, nil
 }
@@ -815,6 +819,152 @@ func TestFiltersDeleteWhatTheyDoNotMatch(t *testing.T) {
 		}
 		if c := w.counts("q"); c != (queue.Counts{}) || w.figure(m, "filtered_out") != 3 || w.figure(m, "deleted") != 5 {
 			t.Errorf("the queue has %+v; %d were filtered out", c, w.figure(m, "filtered_out"))
+		}
+	})
+}
+
+func TestMappingsOfVersionsAndAliases(t *testing.T) {
+	a := &audience{}
+	var mu sync.Mutex
+	arns := map[string]string{} // by body
+	inBubble(t, a.hears(func(i runtimeapi.Invocation) ([]byte, []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range records(i.Payload) {
+			arns[r.Body] = i.FunctionARN
+		}
+		return succeeds(i)
+	}), func(w *world) {
+		w.create("f", func(in *CreateFunctionInput) { in.Publish = true })
+		if _, err := w.service.CreateAlias(call("a"), &CreateAliasInput{FunctionName: "f", Name: ptr("live"), FunctionVersion: ptr("1")}); err != nil {
+			t.Fatal(err)
+		}
+		for _, qualifier := range []string{"", ":1", ":live"} {
+			w.mapping("f"+qualifier, w.queue("q"+strings.TrimPrefix(qualifier, ":")), nil)
+			w.send("q"+strings.TrimPrefix(qualifier, ":"), "", qualifier)
+		}
+		sleep(time.Second)
+		for _, qualifier := range []string{"", ":1", ":live"} {
+			if got := arns[qualifier]; got != "arn:aws:lambda:"+region+":"+account+":function:f"+qualifier {
+				t.Errorf("f%s was invoked as %q", qualifier, got)
+			}
+		}
+		for reference, want := range map[string]int{"f": 1, "f:$LATEST": 1, "f:1": 1, "f:live": 1, "f:other": 0} {
+			out, err := w.service.ListEventSourceMappings(call("l"), &ListEventSourceMappingsInput{FunctionName: &reference})
+			if err != nil || len(out.EventSourceMappings) != want {
+				t.Errorf("of %s there are %+v, %v", reference, out, err)
+			}
+		}
+		if _, err := w.service.CreateEventSourceMapping(call("m"), &CreateEventSourceMappingInput{FunctionName: ptr("f:$LATEST"), EventSourceArn: ptr("arn:aws:sqs:" + region + ":" + account + ":q")}); code(err) != "ResourceConflictException" {
+			t.Errorf("a second one by another name: %v", err)
+		}
+	})
+}
+
+func TestAMappingOutlivesItsFunction(t *testing.T) {
+	a := &audience{}
+	inBubble(t, a.hears(succeeds), func(w *world) {
+		w.create("f", nil)
+		m := w.mapping("f", w.queue("q"), nil)
+		if _, err := w.service.DeleteFunction(call("d"), &DeleteFunctionInput{FunctionName: "f"}); err != nil {
+			t.Fatal(err)
+		}
+		w.send("q", "", "1")
+		sleep(time.Minute)
+		now, err := w.service.GetEventSourceMapping(call("g"), &GetEventSourceMappingInput{m.UUID})
+		if err != nil || deref(now.LastProcessingResult) != "PROBLEM: Function does not exist" || now.State != "Enabled" {
+			t.Errorf("it is %+v, %v", now, err)
+		}
+		w.create("f", nil)
+		sleep(10 * time.Second)
+		if got := a.heard(); !slices.Equal(got, []string{"1"}) {
+			t.Errorf("it got %q", got)
+		}
+	})
+}
+
+func TestProvisionedPollersHaveTenBatchesEach(t *testing.T) {
+	a := &audience{}
+	inBubble(t, a.hears(takes(5*time.Second)), func(w *world) {
+		w.create("f", func(in *CreateFunctionInput) { in.Timeout = ptr[int32](10) })
+		m := w.mapping("f", w.queue("q"), func(in *CreateEventSourceMappingInput) {
+			single(in)
+			in.ProvisionedPollerConfig = &ProvisionedPollerConfig{MaximumPollers: ptr[int32](3)}
+		})
+		if p := m.ProvisionedPollerConfig; *p.MinimumPollers != 2 || *p.MaximumPollers != 3 {
+			t.Errorf("it has %d to %d pollers", *p.MinimumPollers, *p.MaximumPollers)
+		}
+		w.send("q", "", numbers(0, 100)...)
+		sleep(10 * time.Millisecond)
+		if n := a.peak(); n != 20 {
+			t.Errorf("at first %d ran", n)
+		}
+		sleep(time.Minute)
+		if n := a.peak(); n != 30 {
+			t.Errorf("at the most %d ran", n)
+		}
+	})
+}
+
+func TestGroupsOfAStandardQueueTakeTurns(t *testing.T) {
+	a := &audience{}
+	inBubble(t, a.hears(takes(time.Second)), func(w *world) {
+		w.create("f", nil)
+		arn := w.queue("q")
+		w.send("q", "noisy", numbers(0, 500)...)
+		w.send("q", "quiet", "quiet-0", "quiet-1")
+		w.mapping("f", arn, func(in *CreateEventSourceMappingInput) { in.ScalingConfig = &ScalingConfig{ptr[int32](2)} })
+		sleep(3 * time.Second)
+		if got := ofGroup(a.heard(), "quiet"); len(got) != 2 {
+			t.Errorf("of the quiet one it got %q among %d", got, len(a.heard()))
+		}
+		sleep(2 * time.Minute)
+	})
+}
+
+func TestMessagesThatGoRoundInACircleAreNotHandedOn(t *testing.T) {
+	a := &audience{}
+	var mu sync.Mutex
+	var traces []string
+	inBubble(t, a.hears(func(i runtimeapi.Invocation) ([]byte, []byte) {
+		mu.Lock()
+		traces = append(traces, i.TraceID)
+		mu.Unlock()
+		return succeeds(i)
+	}), func(w *world) {
+		w.create("f", nil)
+		n := name{account, region, "f", ""}
+		trace := newTrace(time.Now())
+		w.mapping("f", w.queue("q"), single)
+		for range maxLineage + 1 {
+			w.trace = trace
+			w.send("q", "", "round")
+			sleep(time.Second)
+			trace = passing(n, trace)
+		}
+		if len(traces) != maxLineage || timesIn(n, traces[maxLineage-1]) != maxLineage {
+			t.Errorf("it was invoked %d times, at last with %q", len(traces), traces[len(traces)-1])
+		}
+		if c := w.counts("q"); c != (queue.Counts{InFlight: 1}) {
+			t.Errorf("the queue has %+v", c)
+		}
+	})
+}
+
+func TestABatchThatIsReadWhileATriggerIsDisabledIsGivenBack(t *testing.T) {
+	inBubble(t, succeeds, func(w *world) {
+		w.create("f", nil)
+		m := w.mapping("f", w.queue("q"), nil)
+		for i := range 50 { // whatever comes first
+			w.service.work.Go(func() { w.send("q", "", strconv.Itoa(i)) })
+			_, err := w.service.UpdateEventSourceMapping(call("u"), &UpdateEventSourceMappingInput{UUID: m.UUID, Enabled: ptr(i%2 == 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		sleep(time.Second)
+		if c := w.counts("q"); c != (queue.Counts{}) || w.figure(m, "polled") != w.figure(m, "invoked")+w.figure(m, "dropped") || w.figure(m, "invoked") != 50 {
+			t.Errorf("the queue has %+v; %d were polled, %d invoked, %d dropped", c, w.figure(m, "polled"), w.figure(m, "invoked"), w.figure(m, "dropped"))
 		}
 	})
 }
