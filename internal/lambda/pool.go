@@ -96,13 +96,6 @@ func (p *pool) take(from *[]*instance, stamp string) (i *instance, stale []*inst
 	return nil, stale
 }
 
-// expiring reports whether the environment's credentials may run out during an
-// invocation that begins now.
-func (i *instance) expiring() bool {
-	longest := time.Duration(i.version.Timeout)*time.Second + time.Minute
-	return !i.expires.IsZero() && i.service.clock.Real().Add(longest).After(i.expires)
-}
-
 func alive(i *instance) bool {
 	select {
 	case <-i.env.Done():
@@ -110,6 +103,13 @@ func alive(i *instance) bool {
 	default:
 		return true
 	}
+}
+
+// expiring reports whether the environment's credentials may run out during an
+// invocation that begins now.
+func (i *instance) expiring() bool {
+	longest := time.Duration(i.version.Timeout)*time.Second + time.Minute
+	return !i.expires.IsZero() && i.service.clock.Real().Add(longest).After(i.expires)
 }
 
 // acquire returns an environment of the version for one invocation: one that is
@@ -120,7 +120,12 @@ func alive(i *instance) bool {
 func (s *Service) acquire(v *Version, polite bool) (*instance, *failure, error) {
 	i, charge, stale, err := s.take(v, polite)
 	for _, old := range stale {
-		s.work.Go(func() { s.dispose(old) })
+		s.work.Go(func() {
+			s.dispose(old)
+			if old.kind == provisioned && old.expiring() {
+				s.provision(old.version.name())
+			}
+		})
 	}
 	if err != nil {
 		return nil, nil, err
@@ -238,7 +243,7 @@ func (s *Service) discard(p *pool, v *Version) {
 // s.mu.
 func (s *Service) good(i *instance) bool {
 	current, err := s.version(i.version.qualified())
-	return !s.closed && err == nil && s.stamp(current) == i.stamp && alive(i)
+	return !s.closed && err == nil && s.stamp(current) == i.stamp && alive(i) && !i.expiring()
 }
 
 // dispose ends an instance that is in no pool any more.

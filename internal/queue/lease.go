@@ -90,6 +90,7 @@ func (q *Queue) serve() {
 	if q.waiting.empty() {
 		return
 	}
+	now = q.shard.now() // what was put back meanwhile is visible now
 	full := q.full(0)
 	at := q.lookAgain()
 	if at <= now && !full && q.broken == nil {

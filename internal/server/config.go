@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"naru/internal/iam"
+	"naru/internal/store"
 	"naru/internal/trigger"
 )
 
@@ -23,6 +24,10 @@ type Config struct {
 	Listen      string // address of the endpoint: host:port
 	Admin       string // address of the operators' listener
 	Data        string // data directory; "mem:" for none
+	MemTable    uint64 // bytes that are written to memory before they go to a table; 0 for the usual
+	Cache       int64  // bytes of tables kept in memory; 0 for the usual
+	Reserve     uint64 // bytes of the disk below which what grows is refused; 0 for the usual
+	LastReserve uint64 // likewise everything that writes
 	MasterKey   string // file of the master key; "" for master.key in Data
 	Region      string // of requests that name none
 	Account     string // likewise, 12 digits
@@ -60,6 +65,14 @@ type Addresses struct {
 	Admin    string // URL
 	Data     string
 	RootKey  string // file with the root's access key, in enforce mode
+}
+
+// store returns the options of the store in dir.
+func (c Config) store(dir string) store.Options {
+	return store.Options{
+		Dir: dir, MasterKeyFile: c.MasterKey, MemTable: c.MemTable, Cache: c.Cache, Logger: c.Log,
+		Space: store.Space{Reserve: c.Reserve, LastReserve: c.LastReserve},
+	}
 }
 
 // InMemory is the Data of a Naru that keeps nothing.

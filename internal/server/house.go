@@ -59,7 +59,7 @@ func openHouse(p place) (_ *house, err error) {
 	if dir == InMemory {
 		dir = ""
 	}
-	if h.store, err = store.Open(store.Options{Dir: dir, MasterKeyFile: p.config.MasterKey, Logger: p.config.Log}); err != nil {
+	if h.store, err = store.Open(p.config.store(dir)); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -76,7 +76,7 @@ func openHouse(p place) (_ *house, err error) {
 			return nil, err
 		}
 	}
-	h.front = &wire.Front{Gate: h.iam, Settle: h.store.Settle, Log: p.config.Log, Meter: p.meter, Clock: p.clock.Real}
+	h.front = &wire.Front{Gate: h.iam, Room: h.room, Settle: h.store.Settle, Log: p.config.Log, Meter: p.meter, Clock: p.clock.Real}
 	for _, s := range h.services() {
 		h.front.Add(s)
 	}
