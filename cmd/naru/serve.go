@@ -58,6 +58,7 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&config.HotReload, "hot-reload", "", "folder below which functions may have their code in place, reloaded when it changes: S3Bucket \"hot-reload\", S3Key a path")
 	f.StringVar(&config.Node, "node", "node", "Node.js interpreter of functions")
 	f.BoolVar(&config.StrictRuntimes, "strict-runtimes", false, "refuse runtimes that AWS does not take any more, such as nodejs12.x")
+	f.StringVar(&config.TriggerRamp, "trigger-ramp", "burst", "how fast queues that trigger functions have more of them run: burst, at once, or aws, 5 at first and 300 more each minute")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
 	return c

@@ -41,11 +41,15 @@ type world struct {
 	dir     string
 	tune    func(*Options)
 	queues  map[string]queue.Ref // by address
+	configs map[string]queue.Config
+	meter   *meter.Registry
+	trace   string // trace header of all messages; "" for none
 
 	mu       sync.Mutex
 	handler  runtimetest.Handler // what functions do
 	launched []*played
 	lines    []string // of all logs
+	states   map[string]*queueState
 }
 
 // inBubble runs f on fake time.
@@ -53,7 +57,7 @@ func inBubble(t *testing.T, handler runtimetest.Handler, f func(w *world)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, disk: storetest.NewDisk(), clock: new(clock.Clock), handler: handler, dir: dir, queues: map[string]queue.Ref{}}
+		w := &world{T: t, disk: storetest.NewDisk(), clock: new(clock.Clock), handler: handler, dir: dir, queues: map[string]queue.Ref{}, configs: map[string]queue.Config{}}
 		w.start()
 		f(w)
 		w.stop()
@@ -62,19 +66,20 @@ func inBubble(t *testing.T, handler runtimetest.Handler, f func(w *world)) {
 
 func (w *world) start() {
 	w.Helper()
-	w.store = w.disk.Open(w)
+	w.store, w.meter = w.disk.Open(w), new(meter.Registry)
 	var err error
 	w.engine, err = queue.Open(queue.Options{Store: w.store, Clock: w.clock, Resolve: w.resolve})
 	if err != nil {
 		w.Fatal(err)
 	}
 	options := Options{
-		Store: w.store, Engine: w.engine, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Meter: new(meter.Registry),
+		Store: w.store, Engine: w.engine, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Meter: w.meter,
 		Launch: w.launch, CodeDir: w.dir, Node: "node",
 		Endpoint: func() string { return "http://127.0.0.1:1" },
 		Assume:   func(role, session string) (Credentials, error) { return Credentials{KeyID: "id"}, nil },
 		Outgoing: w.outgoing,
 		WriteLog: w.writeLog,
+		Queue:    w.queueOf,
 	}
 	if w.tune != nil {
 		w.tune(&options)
@@ -82,8 +87,8 @@ func (w *world) start() {
 	if w.service, err = Open(options); err != nil {
 		w.Fatal(err)
 	}
-	for _, ref := range w.queues {
-		w.engine.Attach(ref, queue.Config{})
+	for name, ref := range w.queues {
+		w.engine.Attach(ref, w.configs[name])
 	}
 	w.engine.Start()
 	w.service.Start()
@@ -109,22 +114,23 @@ func (w *world) powerCut() {
 }
 
 // outgoing sends to contents that stand for queues, and to functions.
-func (w *world) outgoing(_ context.Context, m Message) (queue.Outgoing, error) {
+func (w *world) outgoing(_ context.Context, m Message) ([]queue.Outgoing, error) {
 	a, err := arn.Parse(m.Target)
 	if err != nil {
-		return queue.Outgoing{}, err
+		return nil, err
 	}
 	if function, ok := strings.CutPrefix(a.Resource, "function:"); ok {
 		if _, err := w.service.InvokeNeeds(a.Account, a.Region, function); err != nil {
-			return queue.Outgoing{}, err
+			return nil, err
 		}
-		return w.service.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+		out, err := w.service.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+		return []queue.Outgoing{out}, err
 	}
 	if _, ok := w.queues[a.Resource]; !ok {
-		return queue.Outgoing{}, errors.New("no such queue")
+		return nil, errors.New("no such queue")
 	}
 	text, err := json.Marshal(map[string]any{"payload": json.RawMessage(m.Payload), "attributes": m.Attributes})
-	return queue.Outgoing{Address: a.Resource, Payload: text}, err
+	return []queue.Outgoing{{Address: a.Resource, Payload: text}}, err
 }
 
 // resolve tells the engine what stands at an address.
@@ -147,8 +153,11 @@ func (w *world) queue(name string) string {
 	if err != nil {
 		w.Fatal(err)
 	}
+	w.mu.Lock()
 	w.queues[name] = ref
-	w.engine.Attach(ref, queue.Config{})
+	w.mu.Unlock()
+	w.configs[name] = queue.Config{FIFO: strings.HasSuffix(name, ".fifo")}
+	w.engine.Attach(ref, w.configs[name])
 	return "arn:aws:sqs:" + region + ":" + account + ":" + name
 }
 

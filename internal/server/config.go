@@ -16,6 +16,7 @@ import (
 
 	"naru/internal/iam"
 	"naru/internal/store"
+	"naru/internal/trigger"
 )
 
 // Config is what an operator decides.
@@ -46,6 +47,9 @@ type Config struct {
 	SDKDir         string
 	Node           string
 	StrictRuntimes bool // refuses runtimes that AWS does not take any more
+	// TriggerRamp is how fast queues that trigger functions have more of them
+	// run: "burst" or "aws".
+	TriggerRamp string
 	// Helper is the command that runs this program as the first process of an
 	// environment.
 	Helper  []string
@@ -101,6 +105,9 @@ func (c *Config) check() error {
 		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return fmt.Errorf("the public URL %q is not of the form http://host or https://host", c.PublicURL)
 		}
+	}
+	if r := trigger.Ramp(c.TriggerRamp); r != trigger.Burst && r != trigger.Gradual && r != "" {
+		return fmt.Errorf("--trigger-ramp is %q, which is neither %s nor %s", c.TriggerRamp, trigger.Burst, trigger.Gradual)
 	}
 	switch iam.Mode(c.Auth) {
 	case iam.ModeEnforce:

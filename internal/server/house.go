@@ -19,6 +19,7 @@ import (
 	"naru/internal/scheduler"
 	"naru/internal/sqs"
 	"naru/internal/store"
+	"naru/internal/trigger"
 	"naru/internal/wire"
 )
 
@@ -143,7 +144,7 @@ func (h *house) openLambda(p place) (err error) {
 		HotReload: p.config.HotReload, Private: private(p.config),
 		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
 		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
-		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
+		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog, Queue: h.queueOf, TriggerRamp: trigger.Ramp(p.config.TriggerRamp),
 	})
 	return err
 }
@@ -254,6 +255,9 @@ func (h *house) close(ctx context.Context) error {
 	}
 	if h.post != nil {
 		h.post.Interrupt()
+	}
+	if h.lambda != nil {
+		h.lambda.Pause()
 	}
 	if h.engine != nil {
 		h.engine.Interrupt()
