@@ -8,7 +8,7 @@ from celery import Celery
 
 app = Celery("naru", broker=os.environ["NARU_BROKER"], backend="file://" + os.environ["NARU_RESULTS"])
 app.conf.update(
-    broker_transport_options={"region": "us-east-1", "is_secure": False, "queue_name_prefix": "celery-test-", "wait_time_seconds": 1, "visibility_timeout": 60},
+    broker_transport_options={"region": "us-east-1", "is_secure": False, "queue_name_prefix": "celery-test-", "wait_time_seconds": 1, "visibility_timeout": 600},
     broker_connection_retry_on_startup=True,
     worker_enable_remote_control=False,
     task_acks_late=True,

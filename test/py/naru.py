@@ -25,6 +25,7 @@ class Naru:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="naru-py-"))
         self.flags = flags
         self.listen = "127.0.0.1:0"
+        self.ahead = 0  # seconds, of its clock, also after a restart
         self.start()
 
     def start(self):
@@ -42,6 +43,8 @@ class Naru:
         else:
             raise RuntimeError(f"Naru did not start:\n{self.log()}")
         self.listen = self.endpoint.removeprefix("http://")
+        if self.ahead:
+            self.set_ahead(self.ahead)
 
     def log(self):
         """Returns what Naru wrote to its standard error."""
@@ -55,6 +58,10 @@ class Naru:
 
     def advance(self, seconds):
         """Moves Naru's clock forward. It needs --allow-reset."""
+        self.set_ahead(seconds)
+        self.ahead += seconds
+
+    def set_ahead(self, seconds):
         body = json.dumps({"advance": seconds}).encode()
         with urllib.request.urlopen(f"{self.endpoint}/_naru/clock", body) as reply:
             assert reply.status == 200

@@ -91,7 +91,7 @@ def test_the_task_of_a_dead_worker_goes_to_another(naru, workers, tmp_path):
     (tmp_path / "go").touch()
     assert workers.tasks.add.delay(3, 4).get(timeout=WITHIN) == 7
     assert result.state == "STARTED"
-    naru.advance(60)
+    naru.advance(600)
     assert result.get(timeout=WITHIN) == "done"
     until("all is acknowledged", lambda: left(naru) == 0)
 
@@ -101,7 +101,7 @@ def test_tasks_survive_a_crash_of_naru(naru, workers):
     naru.kill()
     naru.start()
     results += [workers.tasks.add.delay(n, 1) for n in range(10, 20)]
-    naru.advance(60)
+    naru.advance(600)
     assert [result.get(timeout=WITHIN) for result in results] == [n + 1 for n in range(20)]
     until("all is acknowledged", lambda: left(naru) == 0)
 

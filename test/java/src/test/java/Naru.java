@@ -20,6 +20,7 @@ class Naru implements AutoCloseable {
     private final Path dir;
     private Process process;
     private String listen = "127.0.0.1:0";
+    private int ahead; // seconds, of its clock, also after a crash
     URI endpoint;
 
     Naru() throws IOException {
@@ -48,6 +49,11 @@ class Naru implements AutoCloseable {
 
     /** Moves Naru's clock forward. */
     void advance(int seconds) throws Exception {
+        setAhead(seconds);
+        ahead += seconds;
+    }
+
+    private void setAhead(int seconds) throws Exception {
         var body = BodyPublishers.ofString("{\"advance\": " + seconds + "}");
         var request = HttpRequest.newBuilder(endpoint.resolve("/_naru/clock")).POST(body).build();
         var reply = HttpClient.newHttpClient().send(request, BodyHandlers.ofString());
@@ -60,6 +66,7 @@ class Naru implements AutoCloseable {
     void crash() throws Exception {
         process.destroyForcibly().waitFor();
         start();
+        setAhead(ahead);
     }
 
     private String log() throws IOException {
