@@ -363,7 +363,11 @@ func (e *SendMessageBatchRequestEntry) checkFIFO(q *Queue) error {
 
 // checkContents refuses characters that XML has no place for.
 func checkContents(text string) error {
-	for _, r := range text {
+	i := 0
+	for i < len(text) && (text[i] >= ' ' && text[i] < utf8.RuneSelf || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
+		i++ // as most texts are from end to end
+	}
+	for _, r := range text[i:] {
 		if r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r != 0xfffe && r != 0xffff && (r != utf8.RuneError || utf8.ValidString(text)) {
 			continue
 		}

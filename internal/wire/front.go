@@ -248,9 +248,9 @@ func (x *exchange) payload() sigv4.Payload {
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {
-	tooLarge := Errorf(CodeTooLarge, "The request's body is larger than %d bytes.", limit)
+	tooLarge := func() error { return Errorf(CodeTooLarge, "The request's body is larger than %d bytes.", limit) }
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, tooLarge()
 	}
 	if r.ContentLength >= 0 {
 		body := make([]byte, r.ContentLength)
@@ -264,7 +264,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		return nil, &Error{Code: CodeMalformed, Message: "The request's body could not be read.", Cause: err}
 	}
 	if int64(len(body)) > limit {
-		return nil, tooLarge
+		return nil, tooLarge()
 	}
 	return body, nil
 }
