@@ -303,7 +303,9 @@ func TestTagsOfARuleGiveItsFiringsOptions(t *testing.T) {
 		sleep(3*time.Hour + time.Minute)
 		w.powerCut()
 		sleep(90 * time.Minute)
-		if got := times(w.received()); len(got) != 4 || got[0] != "2000-01-01T01:00:00Z" || got[3] != "2000-01-01T04:00:00Z" {
+		got := times(w.received())
+		slices.Sort(got) // what is caught up comes in any order
+		if len(got) != 4 || got[0] != "2000-01-01T01:00:00Z" || got[3] != "2000-01-01T04:00:00Z" {
 			t.Errorf("fired for %q", got)
 		}
 		if offset := w.last.Load().Due.Sub(time.Date(2000, 1, 1, 4, 0, 0, 0, time.UTC)); offset <= 0 || offset >= 30*time.Minute {
