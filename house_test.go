@@ -131,7 +131,7 @@ var only = map[string][]string{
 	"github.com/klauspost/compress":       {"internal/seal"},
 	"github.com/fsnotify/fsnotify":        {"internal/lambda"},
 	"github.com/aws":                      {"demo"},
-	"net/http":                            {"internal/bench", "internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "demo"},
+	"net/http":                            {"internal/bench", "internal/wire", "internal/runtimeapi", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "demo"},
 	"log":                                 {},
 	"testing":                             {"internal/store/storetest"},
 	"os/exec":                             {"internal/bench", "internal/sandbox", "internal/sdk", "internal/runtimeapi", "demo"},
