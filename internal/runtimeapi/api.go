@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"regexp"
@@ -107,7 +107,7 @@ func NewAPI(f Function, extensions []string) *API {
 	}
 	a.server = &http.Server{
 		Handler: a.routes(), ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 2 << 20,
-		ErrorLog: log.New(io.Discard, "", 0), // of connections that functions break off
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // of connections that functions break off
 	}
 	return a
 }

@@ -12,13 +12,13 @@ import (
 
 // runtimes are the runtimes that Naru brings along, in a folder each.
 //
-//go:embed node python
+//go:embed node python ruby
 var runtimes embed.FS
 
-// install writes the files of a runtime to a folder in dir whose name depends
-// on them, unless there is one, and returns its path. The folder appears whole
-// or not at all.
-func install(dir, name string) (path string, err error) {
+// Install writes the files of the runtime "node", "python" or "ruby" to a folder in
+// dir, unless it is there, and returns its path. Its name depends on its content,
+// so that dir serves all versions of Naru. The folder appears whole or not at all.
+func Install(dir, name string) (path string, err error) {
 	files, err := fs.Sub(runtimes, name)
 	if err != nil {
 		return "", err

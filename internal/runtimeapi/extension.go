@@ -199,6 +199,7 @@ func (a *API) extensionsReady(ctx context.Context) error {
 		a.closed = a.closed || changed == nil
 		a.mu.Unlock()
 		if changed == nil {
+			a.telemetry.settle()
 			return nil
 		}
 		select {

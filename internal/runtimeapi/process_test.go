@@ -47,13 +47,20 @@ type setup struct {
 	env     []string
 }
 
-// startNode starts the runtime for Node.js. It ends with the test.
-func startNode(t testing.TB, s setup) *process {
+// installed returns the folder of a runtime.
+func installed(t testing.TB, name string) string {
 	t.Helper()
-	argv, err := NodeCommand(nodeOf(t), filepath.Join(os.TempDir(), "naru-test-runtimes"), 0)
+	folder, err := Install(filepath.Join(os.TempDir(), "naru-test-runtimes"), name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return folder
+}
+
+// startNode starts the runtime for Node.js. It ends with the test.
+func startNode(t testing.TB, s setup) *process {
+	t.Helper()
+	argv := NodeCommand(nodeOf(t), installed(t, "node"), 0)
 	if s.dir == "" {
 		s.dir = "testdata/node"
 	}
@@ -78,11 +85,18 @@ func pythonOf(t testing.TB) string {
 // startPython starts the runtime for Python. It ends with the test.
 func startPython(t testing.TB, s setup) *process {
 	t.Helper()
-	argv, err := PythonCommand(pythonOf(t), filepath.Join(os.TempDir(), "naru-test-runtimes"), "/the/sdks")
-	if err != nil {
-		t.Fatal(err)
-	}
+	argv := PythonCommand(pythonOf(t), installed(t, "python"), "/the/sdks")
 	return start(t, argv, "testdata/python", append(s.variables(), "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME")))
+}
+
+// startRuby starts the runtime for Ruby. It ends with the test.
+func startRuby(t testing.TB, s setup) *process {
+	t.Helper()
+	ruby, err := exec.LookPath("ruby")
+	if err != nil {
+		t.Fatalf("there is no Ruby here: %v", err)
+	}
+	return start(t, RubyCommand(ruby, installed(t, "ruby")), "testdata/ruby", append(s.variables(), "LANG=C.UTF-8"))
 }
 
 // variables are those that AWS sets, and those of the setup.
@@ -155,7 +169,7 @@ var varying = []struct {
 	{regexp.MustCompile(testID), "ID"},
 	{regexp.MustCompile(`,"    at [^"]*"`), ""},          // in stacks
 	{regexp.MustCompile(`,"- /[^"]*/testdata/`), `,"- `}, // in stacks of require
-	{regexp.MustCompile(`[^" ']*/testdata/(node|python)/`), "DIR/"},
+	{regexp.MustCompile(`[^" ']*/testdata/(node|python|ruby)/`), "DIR/"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "SECOND"},
 }
 

@@ -20,8 +20,19 @@ import (
 type telemetry struct {
 	mu            sync.Mutex
 	subscriptions []*subscription
+	early         []telling // what was told before anybody subscribed; nil once nobody can any more
+	settled       bool
 	closed        bool
 }
+
+// A telling is a record and the kind of telemetry that it is.
+type telling struct {
+	of     string
+	record record
+}
+
+// maxEarly bounds what is kept for those who subscribe during init.
+const maxEarly = 1000
 
 // A subscription is one extension's.
 type subscription struct {
@@ -118,6 +129,18 @@ func (t *telemetry) add(s *subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.subscriptions = append(t.subscriptions, s)
+	for _, told := range t.early {
+		if slices.Contains(s.types, told.of) {
+			s.put(told.record)
+		}
+	}
+}
+
+// settle has nothing be kept for those who subscribe later.
+func (t *telemetry) settle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.early, t.settled = nil, true
 }
 
 // Dial has telemetry be sent through connections that dial makes.
@@ -147,10 +170,13 @@ func (a *API) TellLine(line string) { a.telemetry.tell("function", "function", l
 func (t *telemetry) tell(of, kind string, content any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.subscriptions) == 0 || t.closed {
+	if t.closed || t.settled && len(t.subscriptions) == 0 {
 		return
 	}
 	r := record{time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), kind, content}
+	if !t.settled && len(t.early) < maxEarly {
+		t.early = append(t.early, telling{of, r})
+	}
 	for _, s := range t.subscriptions {
 		if slices.Contains(s.types, of) {
 			s.put(r)

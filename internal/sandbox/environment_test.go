@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"naru/internal/sandbox/internal/proc"
 )
 
 func TestExitSaysHowTheRuntimeEnded(t *testing.T) {
@@ -152,14 +154,14 @@ func TestConnIsDescriptorThree(t *testing.T) {
 func TestFreezeStopsEveryProcessAndThawLetsItGoOn(t *testing.T) {
 	e, r := launch(t, newLauncher(t), Spec{Command: role("spin", "3")})
 	waitFor(t, "three processes", func() bool { return strings.Count(strings.Join(r.text(), " "), "spinning") == 3 })
-	all := newCensus(procDir).below(e.body.helper.Process.Pid)
+	all := proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid)
 	used := func() (sum time.Duration) {
 		for _, p := range all {
-			now, err := procDir.process(p.pid)
+			now, err := proc.System.Process(p.PID)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum += now.cpu
+			sum += now.CPU
 		}
 		return sum
 	}
@@ -189,9 +191,9 @@ func TestFreezeCatchesProcessesThatStartOthers(t *testing.T) {
 		if err := e.Freeze(); err != nil {
 			t.Fatalf("freeze: %v", err)
 		}
-		for _, p := range newCensus(procDir).below(e.body.helper.Process.Pid) {
+		for _, p := range proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid) {
 			if !e.body.stands(p) {
-				t.Errorf("process %d is in state %c", p.pid, p.state)
+				t.Errorf("process %d is in state %c", p.PID, p.State)
 			}
 		}
 		if err := e.Thaw(); err != nil {
@@ -379,7 +381,7 @@ func TestWatchKillsWhatUsesTooMuchMemory(t *testing.T) {
 			return len(r.text()) == 2
 		})
 		waitFor(t, "the watch to see them", func() bool { return e.Usage().Resident > 230<<20 })
-		e.body.look(newCensus(procDir))
+		e.body.look(proc.NewCensus(proc.System))
 		select {
 		case <-e.Done():
 			t.Errorf("exit is %v", e.Exit())
@@ -454,7 +456,7 @@ func TestManyEnvironmentsAtOnce(t *testing.T) {
 }
 
 func BenchmarkLaunch(b *testing.B) {
-	l := New(Options{})
+	l := plain()
 	defer l.Close()
 	for b.Loop() {
 		e, err := l.Launch(b.Context(), Spec{Command: []string{"/bin/true"}})
@@ -466,7 +468,7 @@ func BenchmarkLaunch(b *testing.B) {
 }
 
 func BenchmarkFreezeAndThaw(b *testing.B) {
-	l := New(Options{})
+	l := plain()
 	defer l.Close()
 	e, err := l.Launch(b.Context(), Spec{Command: shell("sleep 1000")})
 	if err != nil {
@@ -480,7 +482,7 @@ func BenchmarkFreezeAndThaw(b *testing.B) {
 }
 
 func BenchmarkUsage(b *testing.B) {
-	l := New(Options{})
+	l := plain()
 	defer l.Close()
 	e, err := l.Launch(b.Context(), Spec{Command: shell("sleep 1000")})
 	if err != nil {

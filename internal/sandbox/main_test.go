@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"naru/internal/sandbox/internal/proc"
 )
 
 // TestMain is also the main function of helpers and of what the tests run in
@@ -139,7 +141,7 @@ func playDaemon(args []string) {
 // playServer launches an environment with a daemon in it, prints the ids of
 // its processes, and waits to be killed.
 func playServer([]string) {
-	l := New(Options{})
+	l := plain()
 	e, err := l.Launch(context.Background(), Spec{
 		Command: role("daemon", "first"),
 		Output: func(lines []Line) {
@@ -245,8 +247,8 @@ func waitFor(t *testing.T, what string, is func() bool) {
 
 // alive reports whether a process does or could do anything.
 func alive(pid int) bool {
-	p, err := procDir.process(pid)
-	return err == nil && p.state != 'Z' && p.state != 'X'
+	p, err := proc.System.Process(pid)
+	return err == nil && p.State != 'Z' && p.State != 'X'
 }
 
 // noSleep keeps binaries that look for races from sleeping before they end.
@@ -257,7 +259,10 @@ func newLauncher(t *testing.T) *Launcher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := New(Options{Helper: []string{"/usr/bin/env", noSleep, self, HelperArg}})
+	l, err := New(Options{Mode: None, Helper: []string{"/usr/bin/env", noSleep, self, HelperArg}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(l.Close)
 	return l
 }
@@ -296,3 +301,24 @@ func descriptors(t *testing.T) map[string]string {
 	}
 	return found
 }
+
+// plain returns a launcher of plain processes.
+func plain() *Launcher {
+	l, err := New(Options{Mode: None})
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var lineTime = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)

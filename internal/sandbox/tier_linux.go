@@ -1,0 +1,209 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"naru/internal/sandbox/helper"
+)
+
+// prepare finds the highest tier that the mode asks for and the machine allows.
+func (l *Launcher) prepare() (err error) {
+	if l.ground.program, err = openProgram(l.options.Program); err != nil {
+		return err
+	}
+	if l.options.Temp == "" {
+		l.options.Temp = os.TempDir()
+	}
+	if l.options.Mode == None {
+		return nil
+	}
+	program, owners := l.ground.program, l.ground.owners
+	if os.Getuid() == 0 {
+		owners = newOwners()
+	}
+	l.ground = newGround(l.Private())
+	l.ground.program, l.ground.owners = program, owners
+	for _, tier := range []Tier{Namespaced, Landlocked} {
+		l.tier = tier
+		err := l.probe()
+		if err == nil {
+			l.groupUp()
+			return nil
+		}
+		why := fmt.Sprintf("%s: %s", tierNames[tier], trimmed(err))
+		if hint := hint(tier, err); hint != "" {
+			why += ". " + hint
+		}
+		l.notes = append(l.notes, why)
+		if l.options.Mode == Strict {
+			l.release()
+			return fmt.Errorf("sandbox: --sandbox strict is not possible here. %s", why)
+		}
+	}
+	l.tier = Plain
+	l.groupUp()
+	return nil
+}
+
+var tierNames = map[Tier]string{Namespaced: "No namespaces", Landlocked: "No landlock"}
+
+// newOwners lets environments have users of their own.
+func newOwners() *owners {
+	// Another process that does so should begin elsewhere.
+	return &owners{last: os.Getpid() * 997 % manyOwners}
+}
+
+// groupUp finds out whether there may be control groups.
+func (l *Launcher) groupUp() {
+	groups, err := openCgroups("/")
+	if err != nil {
+		l.notes = append(l.notes, "No control groups, so that a watch bounds memory and processes: "+trimmed(err)+".")
+	}
+	l.ground.groups = groups
+}
+
+// release gives back what prepare took.
+func (l *Launcher) release() {
+	l.ground.groups.close()
+	if l.ground.program != nil {
+		_ = l.ground.program.Close() // it was only read
+	}
+}
+
+// probe tries the launcher's tier: a helper lays out an environment and ends.
+func (l *Launcher) probe() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	b := &body{launcher: l, reports: make(chan report)}
+	spec := Spec{Dir: "/", Command: []string{"/bin/sh"}, Temp: DefaultTemp, Files: DefaultFiles, Processes: DefaultProcesses}
+	if l.Private() {
+		spec.Doors = []Door{{Port: 9001}}
+	}
+	setup, mounts, err := l.setup(spec)
+	if err != nil {
+		return err
+	}
+	defer closeAll(mounts)
+	setup.Probe = true
+	theirs, err := b.connect()
+	if err != nil {
+		return err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return errors.Join(err, theirs.Close(), b.abandon())
+	}
+	defer null.Close()
+	files := append([]*os.File{theirs, null, null}, mounts...)
+	started, err := l.startHelper(files)
+	if err != nil && l.ground.program != nil {
+		// The program may be for another kind of machine.
+		l.log.Warn("the small helper cannot be started; this program is its own helper", "error", err)
+		_ = l.ground.program.Close()
+		l.ground.program = nil
+		started, err = l.startHelper(files)
+	}
+	if err = errors.Join(err, theirs.Close()); err != nil {
+		return errors.Join(err, b.abandon())
+	}
+	b.helper = started
+	go b.follow()
+	err = b.order(helper.Order{Setup: setup})
+	if err == nil {
+		var r report
+		r, err = b.next(ctx, "")
+		closeAll(r.files)
+	}
+	return errors.Join(err, b.abandon())
+}
+
+// hint says what an operator can do about a tier that is not there.
+func hint(tier Tier, err error) string {
+	switch {
+	case tier == Landlocked && helper.LandlockABI() < 1:
+		return "This kernel has no landlock (Linux 5.13 and later have, if it is switched on with lsm=landlock,...)"
+	case tier == Namespaced && sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" && os.Getuid() != 0:
+		return "AppArmor keeps programs from making user namespaces here (kernel.apparmor_restrict_unprivileged_userns=1). Allow it for Naru: write\n" + profile() +
+			"\nto /etc/apparmor.d/naru and run apparmor_parser -r /etc/apparmor.d/naru as root"
+	case tier == Namespaced && sysctl("user/max_user_namespaces") == "0":
+		return "User namespaces are switched off here: sysctl user.max_user_namespaces"
+	case tier == Namespaced && sysctl("kernel/unprivileged_userns_clone") == "0" && os.Getuid() != 0:
+		return "User namespaces are for root only here: sysctl kernel.unprivileged_userns_clone=1 opens them for all"
+	case tier == Namespaced && errors.Is(err, unix.EPERM):
+		return "In a container this is most often its seccomp profile, or that parts of /proc are hidden: run the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+	}
+	return ""
+}
+
+// profile is an AppArmor profile that lets this program make namespaces.
+func profile() string {
+	self, err := os.Executable()
+	if err != nil {
+		self = "/usr/local/bin/naru"
+	}
+	return "abi <abi/4.0>,\nprofile naru " + self + " flags=(unconfined) { userns, }"
+}
+
+// sysctl returns a setting of the kernel, "" if it has none of that name.
+func sysctl(name string) string {
+	text, err := os.ReadFile(filepath.Join("/proc/sys", name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// Explain tells of all tiers: which are possible here, what each does, and what is
+// missing. It is for people.
+func Explain(w io.Writer, o Options) {
+	fmt.Fprintf(w, "Linux, user id %d, landlock version %d\n", os.Getuid(), helper.LandlockABI())
+	for _, m := range []struct {
+		mode Mode
+		what string
+	}{
+		{Strict, "namespaces, landlock, seccomp, and a network in which only Naru can be reached"},
+		{Auto, "the best of namespaces, landlock and seccomp; the machine's network"},
+	} {
+		o.Mode = m.mode
+		l, err := New(o)
+		if err != nil {
+			fmt.Fprintf(w, "--sandbox %-6s  no    %s\n", m.mode, trimmed(err))
+			continue
+		}
+		fmt.Fprintf(w, "--sandbox %-6s  yes   %s\n", m.mode, m.what)
+		fmt.Fprintf(w, "                  tier %s; %s\n", l.tier, l.details())
+		for _, note := range l.notes {
+			fmt.Fprintf(w, "                  %s\n", strings.ReplaceAll(note, "\n", "\n                  "))
+		}
+		l.Close()
+	}
+	fmt.Fprintln(w, "--sandbox none    yes   plain processes of Naru's own user, with limits: for code that you trust")
+}
+
+// details say what there is in the launcher's tier.
+func (l *Launcher) details() string {
+	var parts []string
+	if l.ground.owners != nil && l.tier == Namespaced {
+		parts = append(parts, "a user id for each environment")
+	} else {
+		parts = append(parts, "environments run as Naru's own user")
+	}
+	if abi := helper.LandlockABI(); abi > 0 && abi < helper.ScopesFrom {
+		parts = append(parts, "this kernel's landlock does not keep signals apart (Linux 6.12 does)")
+	}
+	if l.ground.groups != nil {
+		parts = append(parts, "control groups bound "+l.ground.groups.String())
+	} else {
+		parts = append(parts, "a watch bounds memory and processes")
+	}
+	return strings.Join(parts, "; ")
+}
