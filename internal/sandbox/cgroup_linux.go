@@ -207,8 +207,11 @@ type cgroup struct {
 // vCPU is the memory, in bytes, for which AWS gives a function one processor.
 const vCPU = 1769 << 20
 
-// slack is what the helper needs, in bytes.
-const slack = 16 << 20
+// What the helper needs: bytes, and threads, which count as processes.
+const (
+	slack         = 16 << 20
+	helperThreads = 32
+)
 
 // add makes a group with an environment's bounds and puts its helper into it.
 func (c *cgroups) add(pid int, spec Spec) (*cgroup, error) {
@@ -241,7 +244,7 @@ func (g *cgroup) bound(controller, folder string, spec Spec) error {
 	share := spec.Memory * 100 / vCPU
 	switch {
 	case controller == "pids":
-		return write(folder, "pids.max", strconv.Itoa(spec.Processes+32))
+		return write(folder, "pids.max", strconv.Itoa(spec.Processes+helperThreads))
 	case controller == "memory" && g.unified:
 		return errors.Join(write(folder, "memory.max", memory), write(folder, "memory.oom.group", "1"))
 	case controller == "memory":

@@ -39,7 +39,7 @@ var system = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/lib
 var settings = []string{
 	"/etc/alternatives", "/etc/ca-certificates", "/etc/ca-certificates.conf", "/etc/crypto-policies", "/etc/fonts", "/etc/gai.conf",
 	"/etc/host.conf", "/etc/java*", "/etc/jvm*", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types",
-	"/etc/pki", "/etc/protocols", "/etc/python*", "/etc/services", "/etc/ssl", "/etc/static", "/etc/dotnet",
+	"/etc/pki/ca-trust", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/protocols", "/etc/python*", "/etc/services", "/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/static", "/etc/dotnet",
 }
 
 // newGround returns what environments share. In a private network there are no
@@ -112,8 +112,7 @@ func (l *Launcher) setup(spec Spec) (s *helper.Setup, mounts []*os.File, err err
 	}
 	switch l.tier {
 	case Namespaced:
-		// The helper's own threads count, too.
-		s.Limits.Processes = spec.Processes + 32
+		s.Limits.Processes = spec.Processes + helperThreads
 		s.Rules = &helper.Landlock{Read: []string{"/"}, Write: []string{"/dev", "/proc"}, Change: []string{"/tmp"}}
 		if helper.LandlockABI() < 1 {
 			s.Rules = nil // the root does it alone

@@ -23,14 +23,15 @@ import (
 )
 
 // TestMain is also the main function of helpers and of what the tests run in
-// environments.
+// environments. Those end at once, while binaries that look for races would sleep
+// before.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == HelperArg:
-		os.Exit(HelperMain())
+		syscall.Exit(HelperMain())
 	case len(os.Args) > 2 && os.Args[1] == "role":
 		roles()[os.Args[2]](os.Args[3:])
-		os.Exit(0)
+		syscall.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -54,6 +55,7 @@ func roles() map[string]func(args []string) {
 		"server": playServer,
 		"copy":   playCopy,
 		"rest":   func([]string) { rest() },
+		"attack": playAttack,
 	}
 }
 
@@ -251,18 +253,8 @@ func alive(pid int) bool {
 	return err == nil && p.State != 'Z' && p.State != 'X'
 }
 
-// noSleep keeps binaries that look for races from sleeping before they end.
-const noSleep = "GORACE=atexit_sleep_ms=0"
-
 func newLauncher(t *testing.T) *Launcher {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := New(Options{Mode: None, Helper: []string{"/usr/bin/env", noSleep, self, HelperArg}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := plain()
 	t.Cleanup(l.Close)
 	return l
 }
@@ -274,7 +266,7 @@ func launch(t *testing.T, l *Launcher, spec Spec) (*Environment, *transcript) {
 		spec.Output = r.add
 	}
 	if spec.Env == nil {
-		spec.Env = []string{"PATH=" + os.Getenv("PATH"), noSleep}
+		spec.Env = []string{"PATH=" + os.Getenv("PATH")}
 	}
 	e, err := l.Launch(t.Context(), spec)
 	if err != nil {

@@ -25,6 +25,13 @@ var denied = []uint32{
 	unix.SYS_LOOKUP_DCOOKIE, unix.SYS_VHANGUP, unix.SYS_NFSSERVCTL, unix.SYS_MEMFD_SECRET,
 }
 
+// changing are the system calls that change the rights of files by their paths.
+// Landlock does not see them, so they are denied to whoever sees the machine's
+// files and may be their owner.
+var changing = append([]uint32{
+	unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWNAT, unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR,
+}, olderChanging...)
+
 // missing are system calls that programs do without if the kernel does not have
 // them. They fail with ENOSYS: with clone3 a filter can't see the flags.
 var missing = []uint32{unix.SYS_CLONE3, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER}
@@ -62,8 +69,9 @@ func step(code uint16, k uint32, yes, no uint8) unix.SockFilter {
 	return unix.SockFilter{Code: code, K: k, Jt: yes, Jf: no}
 }
 
-// deny returns the program that the kernel runs for every system call.
-func deny() []unix.SockFilter {
+// filter returns the program that the kernel runs for every system call, which
+// denies some more besides.
+func filter(more []uint32) []unix.SockFilter {
 	program := []unix.SockFilter{
 		step(load, offsetArch, 0, 0),
 		step(equal, architecture[runtime.GOARCH], 1, 0),
@@ -73,7 +81,7 @@ func deny() []unix.SockFilter {
 	if runtime.GOARCH == "amd64" {
 		program = append(program, step(least, x32Syscalls, 0, 1), step(give, notThere, 0, 0))
 	}
-	for _, n := range denied {
+	for _, n := range append(append([]uint32{}, denied...), more...) {
 		program = append(program, step(equal, n, 0, 1), step(give, notAllowed, 0, 0))
 	}
 	for _, n := range missing {
