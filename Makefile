@@ -8,7 +8,7 @@ SOURCES := $(shell find cmd internal -type f -not -name '*_test.go' -not -name n
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build setup demo test check run bench fuzz web clean
+.PHONY: build setup demo test check run bench soak fuzz web clean
 
 build: $(BIN)
 
@@ -41,9 +41,16 @@ check: build
 run: build
 	$(BIN) serve
 
-# Benchmarks of the parts. Compare figures of one run with each other only.
-bench:
+# Benchmarks of the parts, and of SQS over HTTP beside a bare HTTP server. Compare
+# figures of one run with each other only; docs/PERFORMANCE.md has more to run.
+bench: build
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(BIN) bench sqs --baseline --rounds 3 --duration 3s --scenario send,send-signed,send-batch,receive-delete
+
+# Crashes, models and damage with random choices, for MINUTES.
+MINUTES ?= 20
+soak:
+	@scripts/soak $(MINUTES)
 
 # Every fuzz target for FUZZTIME each.
 FUZZTIME ?= 30s

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -69,6 +70,7 @@ func (c caller) config() aws.Config {
 func (c caller) sqs() *sqs.Client             { return sqs.NewFromConfig(c.config()) }
 func (c caller) lambda() *lambda.Client       { return lambda.NewFromConfig(c.config()) }
 func (c caller) events() *eventbridge.Client  { return eventbridge.NewFromConfig(c.config()) }
+func (c caller) scheduler() *scheduler.Client { return scheduler.NewFromConfig(c.config()) }
 func (c caller) logs() *cloudwatchlogs.Client { return cloudwatchlogs.NewFromConfig(c.config()) }
 func (c caller) iam() *iam.Client             { return iam.NewFromConfig(c.config()) }
 func (c caller) sts() *sts.Client             { return sts.NewFromConfig(c.config()) }

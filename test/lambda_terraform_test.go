@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -272,5 +273,54 @@ func TestTerraformMakesLayersAndProvisionedConcurrency(t *testing.T) {
 	})
 	if out := invoke(t, n, "f:1", "{}"); string(out.Payload) != `"a tool"` || strings.Contains(tail(t, out), "Init Duration") {
 		t.Errorf("provisioned, it answers %s\n%s", out.Payload, tail(t, out))
+	}
+}
+
+func TestTerraformMakesEventSourceMappings(t *testing.T) {
+	n := start(t)
+	c := n.user().lambda()
+	function(t, n, "tf", "exports.handler = async () => 1;", nil)
+	function(t, n, "other", "exports.handler = async () => 1;", nil)
+	if _, err := n.user().sqs().CreateQueue(background, &sqs.CreateQueueInput{QueueName: aws.String("tf")}); err != nil {
+		t.Fatal(err)
+	}
+	made, err := c.CreateEventSourceMapping(background, &lambda.CreateEventSourceMappingInput{
+		FunctionName: aws.String("tf"), EventSourceArn: aws.String(sqsARN + "tf"), BatchSize: aws.Int32(100), MaximumBatchingWindowInSeconds: aws.Int32(5),
+		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures}, Tags: map[string]string{"team": "a"},
+		ScalingConfig:  &types.ScalingConfig{MaximumConcurrency: aws.Int32(10)},
+		FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"body":["x"]}`)}}},
+	})
+	if err != nil || *made.State != "Creating" {
+		t.Fatalf("create: %+v, %v", made, err)
+	}
+	read := func() string {
+		t.Helper()
+		return stable(t, "GetEventSourceMapping", func() (*lambda.GetEventSourceMappingOutput, error) {
+			return c.GetEventSourceMapping(background, &lambda.GetEventSourceMappingInput{UUID: made.UUID})
+		}) + stable(t, "ListTags", func() (*lambda.ListTagsOutput, error) {
+			return c.ListTags(background, &lambda.ListTagsInput{Resource: made.EventSourceMappingArn})
+		})
+	}
+	for _, want := range []string{`"State": "Enabled"`, `"BatchSize": 100`, `"MaximumConcurrency": 10`, `"ReportBatchItemFailures"`, `"team": "a"`, `{\"body\":[\"x\"]}`} {
+		if text := read(); !strings.Contains(text, want) {
+			t.Errorf("%s is not in %s", want, text)
+		}
+	}
+	changed, err := c.UpdateEventSourceMapping(background, &lambda.UpdateEventSourceMappingInput{
+		UUID: made.UUID, FunctionName: aws.String("other"), Enabled: aws.Bool(false), BatchSize: aws.Int32(10), MaximumBatchingWindowInSeconds: aws.Int32(0),
+		FilterCriteria: &types.FilterCriteria{}, ScalingConfig: &types.ScalingConfig{}, FunctionResponseTypes: []types.FunctionResponseType{},
+	})
+	if err != nil || *changed.State != "Disabling" || *changed.FunctionArn != lambdaARN+"function:other" {
+		t.Errorf("update: %+v, %v", changed, err)
+	}
+	if text := read(); !strings.Contains(text, `"State": "Disabled"`) || strings.Contains(text, "Pattern") || strings.Contains(text, `"MaximumConcurrency"`) || strings.Contains(text, "ReportBatch") {
+		t.Errorf("it is now %s", text)
+	}
+	if gone, err := c.DeleteEventSourceMapping(background, &lambda.DeleteEventSourceMappingInput{UUID: made.UUID}); err != nil || *gone.State != "Deleting" {
+		t.Errorf("delete: %+v, %v", gone, err)
+	}
+	var missing *types.ResourceNotFoundException
+	if _, err := c.GetEventSourceMapping(background, &lambda.GetEventSourceMappingInput{UUID: made.UUID}); !errors.As(err, &missing) {
+		t.Errorf("it is still there: %v", err)
 	}
 }

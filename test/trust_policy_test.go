@@ -209,7 +209,7 @@ func TestTagsInPolicies(t *testing.T) {
 	}
 	allowUser(t, s.owner, "alice", statement(
 		`"Effect":"Allow","Action":"logs:CreateLogGroup","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/team":"${aws:PrincipalTag/team}"},"ForAllValues:StringEquals":{"aws:TagKeys":["team","cost"]}}`,
-		`"Effect":"Allow","Action":"logs:DeleteLogGroup","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"red"}}`,
+		`"Effect":"Allow","Action":["logs:DeleteLogGroup","sqs:SendMessage"],"Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"red"}}`,
 		`"Effect":"Allow","Action":"iam:DeleteRole","Resource":"*","Condition":{"StringEquals":{"iam:ResourceTag/owner":"${aws:username}"}}`))
 	equal(t, "without a tag of its own", logs("a", map[string]string{"team": "red"}), false)
 	must(t, "", second(c.TagUser(background, &iam.TagUserInput{UserName: text("alice"), Tags: iamTags("Team", "red")})))
@@ -220,6 +220,15 @@ func TestTagsInPolicies(t *testing.T) {
 	must(t, "", second(s.owner.logs().CreateLogGroup(background, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: text("blue"), Tags: map[string]string{"team": "blue"}})))
 	equal(t, "deleting what is tagged otherwise", remove("blue"), false)
 	equal(t, "deleting what is tagged", remove("a"), true)
+	url := makeQueue(t, s.owner, "tagged")
+	send := func() bool {
+		return mayDo(t, func() error {
+			return second(alice.sqs().SendMessage(background, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: text("hello")}))
+		})
+	}
+	equal(t, "sending to a queue that is not tagged", send(), false)
+	must(t, "", second(s.owner.sqs().TagQueue(background, &sqs.TagQueueInput{QueueUrl: &url, Tags: map[string]string{"team": "red"}})))
+	equal(t, "sending to a queue that is tagged", send(), true)
 	mine := func(name string) bool {
 		return mayDo(t, func() error { return second(alice.iam().DeleteRole(background, &iam.DeleteRoleInput{RoleName: &name})) })
 	}

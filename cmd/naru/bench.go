@@ -11,7 +11,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure an endpoint"}
-	c.AddCommand(benchSQSCommand(), benchBaselineCommand(), benchLambdaCommand(), benchLambdaBaselineCommand())
+	c.AddCommand(benchSQSCommand(), benchBaselineCommand(), benchLambdaCommand(), benchLambdaBaselineCommand(), benchTasksCommand())
 	return c
 }
 

@@ -43,6 +43,10 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&config.Admin, "admin", "127.0.0.1:4567", "address of the operators' listener: /metrics, /healthz, /readyz")
 	f.StringVar(&config.Data, "data", server.DefaultData(), `data directory; "mem:" keeps everything in memory only`)
 	f.StringVar(&config.MasterKey, "master-key", "", "file of the master key, if it is not to lie in the data directory")
+	f.Var(size{func(n uint64) { config.MemTable = n }}, "memtable", "what is written to memory before it goes to a table (default 32MiB)")
+	f.Var(size{func(n uint64) { config.Cache = int64(n) }}, "cache", "what is kept in memory of tables (default 32MiB)")
+	f.Var(size{func(n uint64) { config.Reserve = n }}, "reserve", "room on the disk below which calls that need more are refused (default 512MiB, but no more than a quarter of the disk)")
+	f.Var(size{func(n uint64) { config.LastReserve = n }}, "last-reserve", "room on the disk below which everything that writes is refused (default a quarter of --reserve)")
 	f.StringVar(&config.Region, "region", "us-east-1", "region of requests that name none")
 	f.StringVar(&config.Account, "account", "000000000000", "account of requests that name none")
 	f.StringVar(&config.PublicURL, "public-url", "", "URL by which clients reach Naru, if not by the address they use themselves")
@@ -62,6 +66,7 @@ func serveCommand() *cobra.Command {
 	f.BoolVar(&config.StrictRuntimes, "strict-runtimes", false, "refuse runtimes that AWS does not take any more, such as nodejs12.x, or whose very version is not on this machine")
 	f.StringSliceVar(&config.Passthrough, "passthrough", nil, "AWS services, such as s3,dynamodb, that functions may have of AWS itself")
 	f.StringVar(&config.Sandbox, "sandbox", "auto", "auto: confine functions as far as this machine allows; strict: entirely, without network, or do not start; none: not at all (see naru doctor)")
+	f.StringVar(&config.TriggerRamp, "trigger-ramp", "burst", "how fast queues that trigger functions have more of them run: burst, at once, or aws, 5 at first and 300 more each minute")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
 	return c

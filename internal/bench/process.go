@@ -43,6 +43,7 @@ func (p *process) start(ctx context.Context) error {
 	}
 	p.command = exec.Command(self, p.args...)
 	p.command.Stderr = p
+	tie(p.command)
 	out, err := p.command.StdoutPipe()
 	if err != nil {
 		return err
@@ -249,13 +250,13 @@ func usage(pid int) (resident int64, cpu time.Duration, err error) {
 	return resident, cpu, nil
 }
 
-// diskUse returns the bytes that the files below dir have.
+// diskUse returns the bytes of the disk that the files below dir take.
 func diskUse(dir string) (total int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, e os.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
 			var info os.FileInfo
 			if info, err = e.Info(); err == nil {
-				total += info.Size()
+				total += blocks(info)
 			}
 		}
 		if errors.Is(err, os.ErrNotExist) {
@@ -264,4 +265,13 @@ func diskUse(dir string) (total int64, err error) {
 		return err
 	})
 	return total, err
+}
+
+// blocks returns what a file takes of the disk, which may be more or less than
+// its length.
+func blocks(info os.FileInfo) int64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int64(s.Blocks) * 512
+	}
+	return info.Size()
 }

@@ -2,10 +2,15 @@ package bench
 
 import (
 	"os"
+	"os/exec"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// tie lets a process end when this one does, however that comes about.
+func tie(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // datasync is fdatasync.
 func datasync(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
@@ -14,5 +19,5 @@ func datasync(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
 // millisecond. It may end early.
 func pause(d time.Duration) {
 	t := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&t, nil)
+	_ = unix.Nanosleep(&t, nil) // interrupted or not
 }

@@ -13,14 +13,13 @@ import (
 
 // attempts is what the engine's note says of a delivery.
 type attempts struct {
-	Failed  int  `json:"f,omitempty"` // how often it failed
-	Delayed bool `json:"d,omitempty"`
+	Failed int `json:"f,omitempty"` // how often it failed
 }
 
 func (a attempts) note() []byte {
 	text, err := json.Marshal(a)
 	if err != nil {
-		panic(err) // a struct of scalars
+		panic(err) // a struct of a number
 	}
 	return text
 }
@@ -50,15 +49,11 @@ func (p *Post) handle(m *queue.Delivery) error {
 			return p.settled(err)
 		}
 	}
-	d.Delayed = a.Delayed
+	d.Attempt, d.Unique = a.Failed+1, fmt.Sprintf("%x-%x", m.Handle.Sent, m.Handle.Sequence)
 	messages, err := p.options.Deliver(p.ctx, d)
-	var later *Later
 	switch {
 	case p.ctx.Err() != nil:
 		return p.ctx.Err() // the next start takes it up again
-	case errors.As(err, &later) && !a.Delayed:
-		a.Delayed = true
-		return p.settled(p.queue.Release(m.Handle, later.Wait, a.note(), false))
 	case err != nil:
 		return p.settled(p.fail(m, d, a, failureOf(err)))
 	}
@@ -66,7 +61,7 @@ func (p *Post) handle(m *queue.Delivery) error {
 	if err := p.queue.Forward(m.Handle, notes, messages...); err != nil {
 		return p.settled(err)
 	}
-	p.count("made", d)
+	p.count("invocations", d)
 	return nil
 }
 
@@ -103,11 +98,11 @@ func (p *Post) fail(m *queue.Delivery, d *Delivery, a attempts, f *Failure) erro
 	case p.clock.Now().Add(wait).Sub(d.since()) > d.MaxAge:
 		condition = "MaximumEventAgeInSeconds"
 	default:
-		p.count("retried", d)
+		p.count("retried_invocations", d)
 		p.log.Warn("a delivery failed and is tried again", "from", d.Source, "to", d.Target, "in", wait, "err", f, "cause", f.Cause)
 		return p.queue.Release(m.Handle, wait, a.note(), true)
 	}
-	p.count("failed", d)
+	p.count("failed_invocations", d)
 	p.log.Warn("a delivery failed", "from", d.Source, "to", d.Target, "err", f, "cause", f.Cause)
 	if d.DeadLetter == "" {
 		return p.queue.Forward(m.Handle, nil)
@@ -120,7 +115,7 @@ func (p *Post) fail(m *queue.Delivery, d *Delivery, a attempts, f *Failure) erro
 		p.log.Warn("a delivery that failed is lost: its dead-letter queue cannot be used", "from", d.Source, "to", d.DeadLetter, "err", err)
 		return p.queue.Forward(m.Handle, nil)
 	}
-	p.count("dead_lettered", d)
+	p.count("invocations_sent_to_dlq", d)
 	return p.queue.Forward(m.Handle, nil, letter)
 }
 

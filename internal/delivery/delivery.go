@@ -29,7 +29,7 @@ const (
 
 // A Delivery is something on its way to a target.
 type Delivery struct {
-	ID      string // of the event, or of the schedule's execution; with TargetID unique
+	ID      string // of the event, or of the schedule's execution
 	Service string // Events or Scheduler
 	Account string // of the source
 	Region  string // of the source
@@ -49,7 +49,8 @@ type Delivery struct {
 	DeadLetter string  `json:",omitempty"` // ARN of a queue; "" for none
 	Overlap    Overlap `json:",omitempty"`
 	Hops       int     `json:",omitempty"` // how many buses the event has come through
-	Delayed    bool    `json:"-"`          // it has waited as long as its target wanted: see Later
+	Attempt    int     `json:"-"`          // the number of this attempt, from 1
+	Unique     string  `json:"-"`          // no other delivery has it; the same for all attempts
 }
 
 // An Origin says where an event comes from that a schedule puts on a bus.
@@ -89,13 +90,6 @@ func (d *Delivery) since() time.Time {
 	}
 	return d.At
 }
-
-// Later is the error of a target that delays what it takes: the delivery waits,
-// and is then made.
-type Later struct{ Wait time.Duration }
-
-// Error implements error.
-func (l *Later) Error() string { return fmt.Sprintf("delivery: it is to wait %v", l.Wait) }
 
 // A Failure is why a delivery could not be made.
 type Failure struct {

@@ -35,6 +35,7 @@ type world struct {
 	mu       sync.Mutex
 	err      func(d *Delivery) error // why targets do not take deliveries
 	attempts []time.Time
+	unique   []string // what the deliveries of the attempts have
 	letters  []map[string]string
 }
 
@@ -78,6 +79,7 @@ func (w *world) deliver(ctx context.Context, d *Delivery) ([]queue.Outgoing, err
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.attempts = append(w.attempts, w.clock.Now())
+	w.unique = append(w.unique, d.Unique)
 	if w.err != nil {
 		if err := w.err(d); err != nil {
 			return nil, err
@@ -216,23 +218,6 @@ func TestADeliveryIsMadeWhenItIsDue(t *testing.T) {
 	})
 }
 
-func TestATargetMayDelayADelivery(t *testing.T) {
-	inBubble(t, func(w *world) {
-		w.err = func(d *Delivery) error {
-			if d.Delayed {
-				return nil
-			}
-			return &Later{time.Minute}
-		}
-		w.put(Delivery{Payload: "x"})
-		sleep(59 * time.Second)
-		w.powerCut(0, nil)
-		w.expect()
-		sleep(time.Second)
-		w.expect("x")
-	})
-}
-
 func TestWhatMayPassIsTriedAgainAndThenGivenUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		d         Delivery
@@ -271,6 +256,16 @@ func TestWhatMayPassIsTriedAgainAndThenGivenUp(t *testing.T) {
 				}
 				if len(w.letters) != 1 || !maps.Equal(w.letters[0], want) {
 					t.Errorf("the letters are %v, want %v", w.letters, want)
+				}
+				w.mu.Lock()
+				first := slices.Compact(slices.Clone(w.unique))
+				w.mu.Unlock()
+				w.put(c.d)
+				synctest.Wait()
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if last := w.unique[len(w.unique)-1]; len(first) != 1 || first[0] == last {
+					t.Errorf("the attempts had %q, those of another delivery %q", first, last)
 				}
 			})
 		})

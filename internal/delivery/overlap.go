@@ -84,7 +84,7 @@ func (p *Post) overlaps(m *queue.Delivery, d *Delivery, busy bool) (done bool, e
 	case d.Overlap == OverlapQueueOne && p.lines.claim(d.line(), d.ID):
 		return true, p.queue.Release(m.Handle, overlapWait, m.Note, false)
 	}
-	p.count("skipped", d)
+	p.count("skipped_invocations", d)
 	return true, p.queue.Forward(m.Handle, nil)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -210,6 +211,11 @@ func (p *Post) Forget(source string) error {
 	return p.engine.Send(p.ref.Shard, notes)
 }
 
-func (p *Post) count(name string, d *Delivery) {
-	p.options.Meter.Counter("deliveries_"+name, "source", d.Source).Add(1)
+// count counts what became of a delivery, by the rule or schedule that it is of.
+func (p *Post) count(what string, d *Delivery) {
+	service, label := "events_", "rule"
+	if d.Service == Scheduler {
+		service, label = "scheduler_", "schedule"
+	}
+	p.options.Meter.Counter(service+what, label, d.Source[strings.LastIndexByte(d.Source, '/')+1:]).Add(1)
 }

@@ -41,6 +41,7 @@ type Service struct {
 	buses     *store.Table[*Bus]
 	rules     *store.Table[*Rule]
 	timetable *firing.Timetable
+	policies  policy.Cache
 
 	mu       sync.Mutex
 	matchers map[string]*matcher // of buses, by key; made when they are needed

@@ -16,9 +16,23 @@ func entryKey(n name) string { return "rule:" + n.key() }
 
 // schedule has a rule fire as it is now: by its schedule, or not at all.
 func (s *Service) schedule(n name) error {
+	fires := false
+	err := s.timetable.Set(entryKey(n), func() *firing.Entry {
+		e := s.entry(n)
+		fires = e != nil
+		return e
+	})
+	if !fires {
+		err = errors.Join(err, s.post.Forget(n.arn()))
+	}
+	return err
+}
+
+// entry returns how a rule fires by its schedule, nil if it has none.
+func (s *Service) entry(n name) *firing.Entry {
 	r, ok := s.rules.Get(n.key())
 	if !ok || r.Schedule == "" {
-		return errors.Join(s.timetable.Remove(entryKey(n)), s.post.Forget(n.arn()))
+		return nil
 	}
 	e := &firing.Entry{Key: entryKey(n), Since: r.Since, Fire: func(at time.Time) []*delivery.Delivery { return s.fire(n, at) }}
 	when, err := schedule.Parse(r.Schedule)
@@ -34,7 +48,7 @@ func (s *Service) schedule(n name) error {
 		s.log.Error("a rule has tags that cannot be read", "rule", n.arn(), "err", err)
 	}
 	e.CatchUp, e.Spread = options.CatchUp, options.Jitter
-	return s.timetable.Set(e)
+	return e
 }
 
 // fire returns what a rule that was due sends.

@@ -32,21 +32,12 @@ func (p *busPolicy) text() *string {
 	return &document
 }
 
-// document returns the policy as it is evaluated, nil if there is none.
-func (p *busPolicy) document() (*policy.Document, error) {
-	text := p.text()
-	if text == nil {
-		return nil, nil
-	}
-	return policy.Parse(*text)
-}
-
 // need returns what an action on a bus needs, which its policy may allow.
 func (s *Service) need(action string, n busName) ([]policy.Request, error) {
 	request := policy.Request{Action: action, Resource: n.arn(), Account: n.account}
-	if b, ok := s.buses.Get(n.key()); ok {
+	if b, ok := s.buses.Get(n.key()); ok && b.Policy != nil {
 		var err error
-		if request.Policy, err = b.Policy.document(); err != nil {
+		if request.Policy, err = s.policies.Parse(*b.Policy.text()); err != nil {
 			return nil, fmt.Errorf("policy of %s: %w", n.arn(), err)
 		}
 	}
@@ -178,11 +169,13 @@ func (s *Service) setPolicy(n busName, change func(*busPolicy) (*busPolicy, erro
 		if err != nil {
 			return err
 		}
-		if text := p.text(); len(deref(text)) > maxBusPolicy {
-			return wire.Errorf("PolicyLengthExceededException", "The policy is longer than %d characters.", maxBusPolicy)
-		}
-		if _, err := p.document(); err != nil {
-			return invalid("Parameter Policy is not valid. Reason: %v.", err)
+		if text := p.text(); text != nil {
+			if len(*text) > maxBusPolicy {
+				return wire.Errorf("PolicyLengthExceededException", "The policy is longer than %d characters.", maxBusPolicy)
+			}
+			if _, err := policy.Parse(*text); err != nil {
+				return invalid("Parameter Policy is not valid. Reason: %v.", err)
+			}
 		}
 		b.Policy, b.Modified = p, s.clock.Now()
 		return nil

@@ -47,24 +47,27 @@ func tagged(old map[string]string, added []Tag) (map[string]string, error) {
 type tagger func(change func(map[string]string) (map[string]string, error)) (map[string]string, error)
 
 // taggerOf returns the tagger of the resource that an ARN names.
-func (s *Service) taggerOf(ctx context.Context, text *string) (tagger, error) {
-	a, err := arn.Parse(deref(text))
-	if err != nil || a.Service != "events" {
-		return nil, invalid("Parameter ResourceARN is not valid. Reason: Provided Arn is not in correct format.")
-	}
+func (s *Service) taggerOf(a arn.ARN) (tagger, error) {
 	in := busName{a.Account, a.Region, defaultBus}
 	kind, rest, _ := strings.Cut(a.Resource, "/")
-	switch kind {
-	case "event-bus":
+	switch {
+	case a.Service != "events":
+	case kind == "event-bus":
 		in.bus = rest
 		return s.busTagger(in), nil
-	case "rule":
+	case kind == "rule":
 		if i := strings.LastIndexByte(rest, '/'); i >= 0 {
 			in.bus, rest = rest[:i], rest[i+1:]
 		}
 		return s.ruleTagger(name{in, rest}), nil
 	}
 	return nil, invalid("Parameter ResourceARN is not valid. Reason: Provided Arn is not in correct format.")
+}
+
+// tagger returns the tagger of the resource whose ARN a request gives.
+func (s *Service) tagger(text *string) (tagger, error) {
+	a, _ := arn.Parse(deref(text))
+	return s.taggerOf(a)
 }
 
 func (s *Service) busTagger(n busName) tagger {
@@ -100,6 +103,16 @@ func (s *Service) ruleTagger(n name) tagger {
 	}
 }
 
+// TagsOf returns the tags of a bus or rule, or nil.
+func (s *Service) TagsOf(a arn.ARN) map[string]string {
+	tagger, err := s.taggerOf(a)
+	if err != nil {
+		return nil
+	}
+	tags, _ := tagger(nil)
+	return tags
+}
+
 type TagResourceInput struct {
 	ResourceARN *string
 	Tags        []Tag
@@ -107,7 +120,7 @@ type TagResourceInput struct {
 
 // TagResource gives a bus or rule tags.
 func (s *Service) TagResource(ctx context.Context, in *TagResourceInput) (*wire.None, error) {
-	tags, err := s.taggerOf(ctx, in.ResourceARN)
+	tags, err := s.tagger(in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +135,7 @@ type UntagResourceInput struct {
 
 // UntagResource removes tags. Keys that are not there do no harm.
 func (s *Service) UntagResource(ctx context.Context, in *UntagResourceInput) (*wire.None, error) {
-	tags, err := s.taggerOf(ctx, in.ResourceARN)
+	tags, err := s.tagger(in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +153,7 @@ type ListTagsForResourceOutput struct{ Tags []Tag }
 
 // ListTagsForResource returns the tags of a bus or rule, by key.
 func (s *Service) ListTagsForResource(ctx context.Context, in *ListTagsForResourceInput) (*ListTagsForResourceOutput, error) {
-	tagger, err := s.taggerOf(ctx, in.ResourceARN)
+	tagger, err := s.tagger(in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}

@@ -60,11 +60,11 @@ type Timetable struct {
 
 // A slot is what is known of an entry.
 type slot struct {
-	key    string
-	entry  *Entry // nil once it was removed
-	last   time.Time
-	timer  *clock.Timer
-	firing bool
+	key   string
+	entry *Entry // nil once it was removed
+	last  time.Time
+	timer *clock.Timer
+	busy  bool // it is firing, or being forgotten
 }
 
 // New returns an empty timetable.
@@ -74,22 +74,52 @@ func New(post *delivery.Post, clock *clock.Clock, log *slog.Logger) *Timetable {
 
 func noteKey(key string) string { return "fired:" + key }
 
-// Set adds an entry, or replaces the one of the same key.
-func (t *Timetable) Set(e *Entry) error {
+// Set adds an entry, or replaces or removes the one of the same key: whatever
+// read returns, which is nil to remove it. Of several calls at a time the one
+// that reads last prevails.
+func (t *Timetable) Set(key string, read func() *Entry) error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := t.slots[e.Key]
-	if s == nil {
-		last, err := t.lastFiring(e.Key)
+	e, s := read(), t.slots[key]
+	switch {
+	case s != nil:
+	case e == nil:
+		t.mu.Unlock()
+		return nil
+	default:
+		last, err := t.lastFiring(key)
 		if err != nil {
+			t.mu.Unlock()
 			return err
 		}
-		s = &slot{key: e.Key, last: last}
-		t.slots[e.Key] = s
+		s = &slot{key: key, last: last}
+		t.slots[key] = s
 	}
 	s.entry = e
+	forget := e == nil && !s.busy
+	if forget {
+		s.busy = true
+	}
 	t.arm(s)
+	t.mu.Unlock()
+	if forget {
+		return t.forget(s)
+	}
 	return nil
+}
+
+// forget removes what is known of an entry that was removed, unless there is
+// one of the same key again. The slot is busy.
+func (t *Timetable) forget(s *slot) error {
+	err := t.post.Send(queue.Note{Key: noteKey(s.key)})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.busy, s.last = false, time.Time{}
+	if s.entry == nil {
+		delete(t.slots, s.key)
+		return err
+	}
+	t.arm(s)
+	return err
 }
 
 // lastFiring reads for which time an entry fired last; the zero Time if never.
@@ -104,29 +134,6 @@ func (t *Timetable) lastFiring(key string) (time.Time, error) {
 	}
 	return time.Unix(0, ns).UTC(), nil
 }
-
-// Remove removes an entry, if it is there, and what is known of it.
-func (t *Timetable) Remove(key string) error {
-	t.mu.Lock()
-	s := t.slots[key]
-	if s == nil {
-		t.mu.Unlock()
-		return nil
-	}
-	s.entry = nil
-	s.stop()
-	firing := s.firing
-	if !firing {
-		delete(t.slots, key)
-	}
-	t.mu.Unlock()
-	if firing {
-		return nil // which forgets it when it is done
-	}
-	return t.forget(key)
-}
-
-func (t *Timetable) forget(key string) error { return t.post.Send(queue.Note{Key: noteKey(key)}) }
 
 // Close stops firing, and waits for the firings that are under way.
 func (t *Timetable) Close() {
@@ -148,7 +155,7 @@ func (s *slot) stop() {
 // arm sees to it that an entry fires when it is next due. It needs t.mu.
 func (t *Timetable) arm(s *slot) {
 	s.stop()
-	if t.closed || s.entry == nil || s.firing {
+	if t.closed || s.entry == nil || s.busy {
 		return
 	}
 	next := s.entry.Next(s.after(t.clock.Now()))
@@ -188,11 +195,11 @@ func latest(first time.Time, others ...time.Time) time.Time {
 func (t *Timetable) fire(s *slot) {
 	t.mu.Lock()
 	e := s.entry
-	if t.closed || e == nil || s.firing {
+	if t.closed || e == nil || s.busy {
 		t.mu.Unlock()
 		return
 	}
-	s.firing = true
+	s.busy = true
 	t.work.Add(1)
 	last := s.last
 	t.mu.Unlock()
@@ -208,12 +215,11 @@ func (t *Timetable) fire(s *slot) {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.firing, s.last = false, last
+	s.busy, s.last = s.entry == nil, last
 	switch {
 	case s.entry == nil:
-		delete(t.slots, s.key)
 		t.work.Go(func() {
-			if err := t.forget(s.key); err != nil {
+			if err := t.forget(s); err != nil {
 				t.log.Error("a note could not be removed", "key", s.key, "err", err)
 			}
 		})

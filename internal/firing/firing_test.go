@@ -80,8 +80,15 @@ func (w *world) start() {
 func (w *world) set(e *Entry) {
 	w.Helper()
 	w.entries[e.Key] = e
-	if err := w.table.Set(e); err != nil {
+	if err := w.table.Set(e.Key, func() *Entry { return e }); err != nil {
 		w.Fatal(err)
+	}
+}
+
+func (w *world) remove(key string) {
+	w.Helper()
+	if err := w.table.Set(key, func() *Entry { return nil }); err != nil {
+		w.Error(err)
 	}
 }
 
@@ -285,15 +292,11 @@ func TestAnEntryThatIsReplacedOrRemoved(t *testing.T) {
 		w.set(entry("r", "rate(3 minutes)", time.Now()))
 		sleep(4 * time.Minute)
 		w.expect("r 01 00:23:00")
-		if err := w.table.Remove("r"); err != nil {
-			t.Fatal(err)
-		}
+		w.remove("r")
 		delete(w.entries, "r")
 		sleep(time.Hour)
 		w.expect()
-		if err := w.table.Remove("never there"); err != nil {
-			t.Error(err)
-		}
+		w.remove("never there")
 		if last, err := w.table.lastFiring("r"); !last.IsZero() || err != nil {
 			t.Errorf("it is known to have fired at %v, %v", last, err)
 		}
@@ -309,9 +312,12 @@ func TestWhatIsReplacedOrRemovedWhileItFiresFiresOnce(t *testing.T) {
 			inner := e.Fire
 			e.Fire = func(at time.Time) []*delivery.Delivery {
 				fired.Add(1)
-				if e.Key == "r" {
-					w.set(e)
-				} else if err := w.table.Remove(e.Key); err != nil {
+				if err := w.table.Set(e.Key, func() *Entry {
+					if e.Key == "r" {
+						return e
+					}
+					return nil
+				}); err != nil {
 					t.Error(err)
 				}
 				return inner(at)
@@ -329,6 +335,44 @@ func TestWhatIsReplacedOrRemovedWhileItFiresFiresOnce(t *testing.T) {
 		if last, err := w.table.lastFiring("gone"); !last.IsZero() || err != nil {
 			t.Errorf("what was removed is known to have fired at %v, %v", last, err)
 		}
+	})
+}
+
+// TestOfChangesAtATimeTheNewestPrevails: what fires is what was read last, and
+// not what was set last.
+func TestOfChangesAtATimeTheNewestPrevails(t *testing.T) {
+	inBubble(t, func(w *world) {
+		random := rand.New(rand.NewPCG(5, 6))
+		var now atomic.Pointer[Entry]
+		for round := range 20 {
+			for range 50 {
+				var e *Entry
+				if random.IntN(2) == 0 {
+					e = entry("r", fmt.Sprintf("rate(%d hours)", 2+random.IntN(9)), time.Now())
+				}
+				go func() {
+					now.Store(e)
+					if err := w.table.Set("r", now.Load); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			synctest.Wait()
+			want := ""
+			if e := now.Load(); e != nil {
+				want = e.Next(time.Now()).String()
+			}
+			w.table.mu.Lock()
+			got := ""
+			if s := w.table.slots["r"]; s != nil {
+				got = s.entry.Next(time.Now()).String()
+			}
+			w.table.mu.Unlock()
+			if got != want {
+				t.Fatalf("round %d: it is due at %q, not %q", round, got, want)
+			}
+		}
+		w.remove("r")
 	})
 }
 

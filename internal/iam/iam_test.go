@@ -198,19 +198,22 @@ func firstOf[A, B any](a A, _ B) A { return a }
 
 func ptr[T any](v T) *T { return &v }
 
-// FuzzToken wants no token to be taken that was not issued.
+// FuzzToken wants no token or key id to be taken but those that were issued,
+// letter by letter.
 func FuzzToken(f *testing.F) {
 	k := keyring{[]byte("ids"), []byte("sessions")}
-	issued := k.issue(session{Account: account, Expires: time.Now().Add(time.Hour)})
-	f.Add(issued.Token, issued.ID)
-	f.Add(issued.Token[:40], issued.ID[:19]+"A")
-	f.Add("", "")
-	f.Fuzz(func(t *testing.T, token, id string) {
-		if s, ok := k.session(token); ok && strings.TrimSpace(token) != issued.Token {
-			t.Errorf("the token %q is taken for %+v", token, s)
+	id := k.id(sessionPrefix, []byte("fixed"))
+	token := k.token(session{KeyID: id, Account: account, Expires: time.Unix(1767225600, 0).UTC()})
+	f.Add(token, id)
+	f.Add(token[:40], id[:19]+"A")
+	f.Add(token[:30]+"\n"+token[30:]+" ", id[:10]+"\n"+id[11:])
+	f.Add("", "ASIAAA======"+strings.Repeat("\n", 8))
+	f.Fuzz(func(t *testing.T, text, other string) {
+		if s, ok := k.session(text); ok != (text == token) {
+			t.Errorf("the token %q is taken for %+v: %v", text, s, ok)
 		}
-		if k.issued(id) && id != issued.ID {
-			t.Errorf("the key id %q is taken for an issued one", id)
+		if k.issued(other) != (other == id) {
+			t.Errorf("the key id %q: issued is %v", other, k.issued(other))
 		}
 	})
 }

@@ -42,6 +42,11 @@ func mac(key []byte, parts ...string) []byte {
 func (k keyring) newID(prefix string) string {
 	random := make([]byte, 5)
 	rand.Read(random)
+	return k.id(prefix, random)
+}
+
+// id returns the key id of 5 random bytes.
+func (k keyring) id(prefix string, random []byte) string {
 	return prefix + base32.StdEncoding.EncodeToString(append(random, mac(k.ids, prefix, string(random))[:5]...))
 }
 
@@ -51,7 +56,7 @@ func (k keyring) issued(id string) bool {
 		return false
 	}
 	b, err := base32.StdEncoding.DecodeString(id[4:])
-	return err == nil && hmac.Equal(b[5:], mac(k.ids, id[:4], string(b[:5]))[:5])
+	return err == nil && len(b) == 10 && hmac.Equal(b[5:], mac(k.ids, id[:4], string(b[:5]))[:5])
 }
 
 // session is what a session token says: whose session it is, a role's or, for
@@ -87,12 +92,20 @@ const tokenMAC = 32
 
 func (k keyring) issue(s session) Credentials {
 	s.KeyID = k.newID(sessionPrefix)
+	token := k.token(s)
+	return Credentials{KeyPair{s.KeyID, k.secret(token)}, token, s.Expires}
+}
+
+// tokens are base64url, of which a token has one form only.
+var tokens = base64.RawURLEncoding.Strict()
+
+// token returns the token of a session.
+func (k keyring) token(s session) string {
 	text, err := json.Marshal(s)
 	if err != nil {
-		panic(err) // a struct of strings and a time
+		panic(err) // a struct of texts and times
 	}
-	token := base64.RawURLEncoding.EncodeToString(append(text, mac(k.sessions, "token", string(text))...))
-	return Credentials{KeyPair{s.KeyID, k.secret(token)}, token, s.Expires}
+	return tokens.EncodeToString(append(text, mac(k.sessions, "token", string(text))...))
 }
 
 func (k keyring) secret(token string) string {
@@ -101,8 +114,8 @@ func (k keyring) secret(token string) string {
 
 // session returns what token says, if Naru issued it.
 func (k keyring) session(token string) (session, bool) {
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(token))
-	if err != nil || len(b) < tokenMAC {
+	b, err := tokens.DecodeString(token)
+	if err != nil || len(b) < tokenMAC || strings.ContainsAny(token, "\r\n") { // which decoding passes over
 		return session{}, false
 	}
 	text := b[:len(b)-tokenMAC]

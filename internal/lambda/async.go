@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"naru/internal/queue"
+	"naru/internal/wire"
 )
 
 // Asynchronous events wait in their function's content until they were worked
@@ -50,6 +51,9 @@ func (a attempts) note() []byte {
 
 // enqueue keeps an event. It returns once it is durable.
 func (s *Service) enqueue(n name, e *event) error {
+	if s.store.RoomToGrow() != nil {
+		return &wire.Error{Code: wire.CodeNoRoom, Message: "The disk is almost full."}
+	}
 	e.Qualifier = n.qualifier
 	f, err := s.function(n)
 	if err != nil {

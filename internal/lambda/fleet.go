@@ -20,7 +20,10 @@ import (
 //     it has used.
 //
 // Where memory is short, spares are ended first, then the environment that was
-// idle for longest. What there still is no room for is refused: throttled.
+// idle for longest. What there still is no room for is refused: throttled. Who
+// can wait, as triggers can, is told when there may be room again (roomy), and
+// leaves the last tenth of what all share to functions that have nothing: so a
+// function that takes its time does not keep those of other queues from running.
 
 // throttled is the refusal of an invocation for which there is no room.
 type throttled struct{ reason string } // AWS's name for it
@@ -86,6 +89,7 @@ func (s *Service) requota(n name) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.quotas, n.accountKey())
+	s.makeKnown()
 }
 
 // count adds to what a function uses of the fleet. It needs s.mu.
@@ -99,6 +103,29 @@ func (s *Service) count(n name, running, spares int) {
 		s.active[n.key()] = l
 	}
 }
+
+// roomy returns a channel that is closed when there may be room that there is
+// not now.
+func (s *Service) roomy() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.freed == nil {
+		s.freed = make(chan struct{})
+	}
+	return s.freed
+}
+
+// makeKnown tells those who wait that there may be room: an invocation has come
+// to its end, an environment was ended, or a limit is another. It needs s.mu.
+func (s *Service) makeKnown() {
+	if s.freed != nil {
+		close(s.freed)
+		s.freed = nil
+	}
+}
+
+// politeShare is the part of what all share that polite invocations leave.
+const politeShare = 10
 
 // loadOf returns a function's load. It needs s.mu.
 func (s *Service) loadOf(n name) *load {
@@ -142,8 +169,11 @@ func (s *Service) mayStart(n name) bool {
 
 // admit counts an invocation, or refuses it. It needs s.mu, and returns the
 // spares that had to make room.
-func (s *Service) admit(n name) (evicted []*instance, err error) {
+func (s *Service) admit(n name, polite bool) (evicted []*instance, err error) {
 	left, reason := s.free(n)
+	if q := s.quotaOf(n); polite && reason == noUnreserved {
+		left -= q.unreserved / politeShare
+	}
 	for left < 1 {
 		spare := s.takeSpare(func(v *Version) bool { return s.shares(n, v.name()) })
 		if spare == nil {
@@ -182,12 +212,12 @@ func (s *Service) takeSpare(of func(*Version) bool) *instance {
 
 // makeRoom takes room for an environment of a version, for which others may
 // have to be ended; it returns those. It needs s.mu.
-func (s *Service) makeRoom(p *pool, v *Version, evict bool) (charge int64, evicted []*instance, ok bool) {
+func (s *Service) makeRoom(p *pool, v *Version, evict, polite bool) (charge int64, evicted []*instance, ok bool) {
 	charge = p.peak
 	if charge == 0 {
 		charge = int64(v.MemorySize) << 20
 	}
-	for !s.roomFor(charge) {
+	for !s.roomFor(charge, polite) {
 		if !evict {
 			return 0, nil, false
 		}
@@ -207,11 +237,15 @@ func (s *Service) makeRoom(p *pool, v *Version, evict bool) (charge int64, evict
 }
 
 // roomFor reports whether there is room for one environment more. It needs s.mu.
-func (s *Service) roomFor(charge int64) bool {
-	if s.options.Memory == 0 {
-		return s.environments < s.options.Concurrency
+func (s *Service) roomFor(charge int64, polite bool) bool {
+	number, memory := s.options.Concurrency, s.options.Memory
+	if polite {
+		number, memory = number-number/politeShare, memory-memory/politeShare
 	}
-	return s.memory+charge <= s.options.Memory
+	if memory == 0 {
+		return s.environments < number
+	}
+	return s.memory+charge <= memory
 }
 
 // vacate gives back the room of an environment, once. It needs s.mu.
@@ -222,6 +256,7 @@ func (s *Service) vacate(i *instance) {
 	s.environments--
 	s.memory -= i.charge
 	i.charge = 0
+	s.makeKnown()
 }
 
 // measure makes an environment count with what it has used. It needs s.mu.

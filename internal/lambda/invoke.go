@@ -155,6 +155,9 @@ type event struct {
 	ClientContext json.RawMessage `json:",omitempty"`
 
 	stream func(contentType string, data []byte) // takes a streamed response; may be nil
+	begun  func()                                // is called once there is an environment; may be nil
+	polite bool                                  // it leaves the last room to functions that have none
+	quiet  bool                                  // nobody waits for its log, which may be written a moment later
 }
 
 // newEvent returns an event of Naru's own making.
@@ -235,9 +238,12 @@ func (f *failure) json(id string) []byte {
 // run runs a version once, by the name that it was invoked by, in an
 // environment of its own for that time.
 func (s *Service) run(n name, v *Version, e *event) (*result, error) {
-	i, fail, err := s.acquire(v)
+	i, fail, err := s.acquire(v, e.polite)
 	if err != nil {
 		return nil, err
+	}
+	if e.begun != nil {
+		e.begun()
 	}
 	s.options.Meter.Counter("lambda_invocations", "function", v.Name).Add(1)
 	i.book.begin()
@@ -262,8 +268,10 @@ func (s *Service) run(n name, v *Version, e *event) (*result, error) {
 		s.options.Meter.Counter("lambda_errors", "function", v.Name).Add(1)
 	}
 	i.book.finish(r)
-	out.tail = i.book.end()
-	i.book.flush()
+	if !e.quiet {
+		out.tail = i.book.end()
+		i.book.flush()
+	}
 	s.options.Meter.Sketch("lambda_duration_seconds", "function", v.Name).Observe(took.Seconds())
 	s.finish(i)
 	return out, nil

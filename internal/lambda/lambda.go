@@ -3,7 +3,8 @@
 //
 // A function runs in environments (see environment.go), which a pool for each
 // function keeps (pool.go). Asynchronous events wait in a content of the queue
-// engine, one for each function (async.go).
+// engine, one for each function (async.go). Queues trigger functions by event
+// source mappings (mapping.go, triggers.go).
 package lambda
 
 import (
@@ -20,6 +21,7 @@ import (
 	"naru/internal/meter"
 	"naru/internal/queue"
 	"naru/internal/store"
+	"naru/internal/trigger"
 )
 
 // Credentials are what a function acts with: those of its role.
@@ -87,6 +89,11 @@ type Options struct {
 	// an ARN names, if its role may. Target and payload may be empty, to learn
 	// whether it could.
 	Outgoing func(context.Context, Message) (queue.Outgoing, error)
+	// Queue returns the queue that an ARN names, for what it triggers.
+	Queue func(arn string) Queue
+	// TriggerRamp says how fast triggers run more batches at a time; "" means
+	// trigger.Burst.
+	TriggerRamp trigger.Ramp
 	// WriteLog appends lines to a log stream on behalf of a function's role.
 	WriteLog func(ctx context.Context, f Caller, group, stream string, lines []Line) error
 }
@@ -134,6 +141,7 @@ type Service struct {
 	layers        *store.Table[*Layer]
 	layerVersions *store.Table[*LayerVersion]
 	layerPolicies *store.Table[*Policy]
+	mappings      *store.Table[*Mapping]
 
 	mu     sync.Mutex
 	pools  map[string]*pool  // by version key
@@ -144,6 +152,10 @@ type Service struct {
 	// environments and memory in use, of all pools
 	environments int
 	memory       int64
+	freed        chan struct{} // closed when there may be room again; nil if nobody waits for that
+
+	triggers map[string]*trigger.Trigger   // by mapping key
+	ending   map[*trigger.Trigger]struct{} // those whose mappings were deleted
 
 	starting chan struct{} // holds a token for each environment that is kept ready and being started
 
@@ -165,6 +177,7 @@ func Open(options Options) (*Service, error) {
 	}
 	s := &Service{
 		options: options, store: options.Store, engine: options.Engine, clock: options.Clock, log: options.Log,
+		triggers: map[string]*trigger.Trigger{}, ending: map[*trigger.Trigger]struct{}{},
 		pools: map[string]*pool{}, loads: map[string]*load{}, active: map[string]*load{}, quotas: map[string]*quota{}, starting: make(chan struct{}, startsTogether),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -203,6 +216,7 @@ func (s *Service) openTables() (err error) {
 	open(openTable(s.store, "lambda-layers", &s.layers))
 	open(openTable(s.store, "lambda-layer-versions", &s.layerVersions))
 	open(openTable(s.store, "lambda-layer-policies", &s.layerPolicies))
+	open(openTable(s.store, "lambda-mappings", &s.mappings))
 	return err
 }
 
@@ -211,20 +225,37 @@ func openTable[T any](s *store.Store, name string, t **store.Table[T]) (err erro
 	return err
 }
 
-// Start begins to work off asynchronous events.
+// Start begins to work off asynchronous events and what triggers functions.
 func (s *Service) Start() {
 	for _, f := range s.functions.All("") {
 		s.startAsync(f.name())
 		s.provision(f.name())
 	}
+	s.startTriggers()
 }
 
-// Drain takes up no more asynchronous events, and returns once those that are
-// run have ended, or ctx is done.
+// Pause has nothing more be taken up: neither asynchronous events nor messages of
+// queues.
+func (s *Service) Pause() {
+	s.mu.Lock()
+	s.pause() // no trigger is started from now on
+	s.mu.Unlock()
+	for _, t := range s.allTriggers() {
+		t.Stop()
+	}
+}
+
+// Drain returns once all that was taken up before Pause has come to its end, or
+// ctx is done.
 func (s *Service) Drain(ctx context.Context) {
-	s.pause()
 	ended := make(chan struct{})
-	go func() { s.asynchronous.Wait(); close(ended) }()
+	go func() {
+		s.asynchronous.Wait()
+		for _, t := range s.allTriggers() {
+			t.Wait()
+		}
+		close(ended)
+	}()
 	select {
 	case <-ended:
 	case <-ctx.Done():
@@ -232,9 +263,15 @@ func (s *Service) Drain(ctx context.Context) {
 }
 
 // Close stops all environments. What they were at is retried by the next start
-// if it was asynchronous, and lost if its caller was waiting for it.
+// if it was asynchronous or came from a queue, and lost if its caller was waiting
+// for it.
 func (s *Service) Close() {
+	s.Pause()
 	s.cancel()
+	triggers := s.allTriggers()
+	for _, t := range triggers {
+		t.Kill()
+	}
 	s.mu.Lock()
 	s.closed = true
 	var busy, idle []*instance
@@ -248,6 +285,9 @@ func (s *Service) Close() {
 	}
 	for _, i := range idle {
 		s.dispose(i)
+	}
+	for _, t := range triggers {
+		t.Wait()
 	}
 	s.asynchronous.Wait()
 	s.work.Wait()

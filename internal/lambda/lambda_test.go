@@ -42,11 +42,15 @@ type world struct {
 	dir     string
 	tune    func(*Options)
 	queues  map[string]queue.Ref // by address
+	configs map[string]queue.Config
+	meter   *meter.Registry
+	trace   string // trace header of all messages; "" for none
 
 	mu       sync.Mutex
 	handler  runtimetest.Handler // what functions do
 	launched []*played
 	lines    []string // of all logs
+	states   map[string]*queueState
 }
 
 // inBubble runs f on fake time.
@@ -54,7 +58,7 @@ func inBubble(t *testing.T, handler runtimetest.Handler, f func(w *world)) {
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, disk: storetest.NewDisk(), clock: new(clock.Clock), handler: handler, dir: dir, queues: map[string]queue.Ref{}}
+		w := &world{T: t, disk: storetest.NewDisk(), clock: new(clock.Clock), handler: handler, dir: dir, queues: map[string]queue.Ref{}, configs: map[string]queue.Config{}}
 		w.start()
 		f(w)
 		w.stop()
@@ -63,14 +67,14 @@ func inBubble(t *testing.T, handler runtimetest.Handler, f func(w *world)) {
 
 func (w *world) start() {
 	w.Helper()
-	w.store = w.disk.Open(w)
+	w.store, w.meter = w.disk.Open(w), new(meter.Registry)
 	var err error
 	w.engine, err = queue.Open(queue.Options{Store: w.store, Clock: w.clock, Resolve: w.resolve})
 	if err != nil {
 		w.Fatal(err)
 	}
 	options := Options{
-		Store: w.store, Engine: w.engine, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Meter: new(meter.Registry),
+		Store: w.store, Engine: w.engine, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Meter: w.meter,
 		Launch: w.launch, CodeDir: w.dir,
 		Interpreter: func(l interpreter.Language, version string) (interpreter.Interpreter, bool) {
 			return interpreter.Interpreter{Language: l, Path: "/usr/bin/" + string(l), Version: version, Prefix: "/usr"}, true
@@ -79,6 +83,7 @@ func (w *world) start() {
 		Assume:   func(role, session string) (Credentials, error) { return Credentials{KeyID: "id"}, nil },
 		Outgoing: w.outgoing,
 		WriteLog: w.writeLog,
+		Queue:    w.queueOf,
 	}
 	if w.tune != nil {
 		w.tune(&options)
@@ -86,8 +91,8 @@ func (w *world) start() {
 	if w.service, err = Open(options); err != nil {
 		w.Fatal(err)
 	}
-	for _, ref := range w.queues {
-		w.engine.Attach(ref, queue.Config{})
+	for name, ref := range w.queues {
+		w.engine.Attach(ref, w.configs[name])
 	}
 	w.engine.Start()
 	w.service.Start()
@@ -151,8 +156,11 @@ func (w *world) queue(name string) string {
 	if err != nil {
 		w.Fatal(err)
 	}
+	w.mu.Lock()
 	w.queues[name] = ref
-	w.engine.Attach(ref, queue.Config{})
+	w.mu.Unlock()
+	w.configs[name] = queue.Config{FIFO: strings.HasSuffix(name, ".fifo")}
+	w.engine.Attach(ref, w.configs[name])
 	return "arn:aws:sqs:" + region + ":" + account + ":" + name
 }
 

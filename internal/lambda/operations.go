@@ -19,7 +19,7 @@ func (s *Service) Service() wire.Service {
 		Owns:      ownsPath,
 	}
 	for _, part := range [][]wire.Operation{
-		s.functionOperations(), s.versionOperations(), s.concurrencyOperations(), s.managementOperations(), s.urlOperations(), s.codeSigningOperations(), s.layerOperations(),
+		s.functionOperations(), s.versionOperations(), s.concurrencyOperations(), s.managementOperations(), s.urlOperations(), s.codeSigningOperations(), s.layerOperations(), s.mappingOperations(),
 	} {
 		service.Operations = append(service.Operations, part...)
 	}
@@ -159,6 +159,24 @@ func (s *Service) urlOperations() []wire.Operation {
 			At("DELETE", urlPath, http.StatusNoContent),
 		wire.Op("ListFunctionUrlConfigs", s.ListFunctionUrlConfigs, onFunction(s, "ListFunctionUrlConfigs", func(in *ListFunctionUrlConfigsInput) string { return in.FunctionName })).
 			At("GET", urlPath+"s", http.StatusOK),
+	}
+}
+
+const (
+	mappingsPath = "/2015-03-31/event-source-mappings"
+	mappingPath  = mappingsPath + "/{UUID}"
+)
+
+func (s *Service) mappingOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateEventSourceMapping", s.CreateEventSourceMapping, s.needsCreateMapping).At("POST", mappingsPath, http.StatusAccepted),
+		wire.Op("GetEventSourceMapping", s.GetEventSourceMapping, onMapping(s, "GetEventSourceMapping", func(in *GetEventSourceMappingInput) (string, *string) { return in.UUID, nil })).
+			At("GET", mappingPath, http.StatusOK),
+		wire.Op("ListEventSourceMappings", s.ListEventSourceMappings, needsAll[ListEventSourceMappingsInput]("ListEventSourceMappings")).At("GET", mappingsPath, http.StatusOK),
+		wire.Op("UpdateEventSourceMapping", s.UpdateEventSourceMapping, onMapping(s, "UpdateEventSourceMapping", func(in *UpdateEventSourceMappingInput) (string, *string) { return in.UUID, in.FunctionName })).
+			At("PUT", mappingPath, http.StatusAccepted),
+		wire.Op("DeleteEventSourceMapping", s.DeleteEventSourceMapping, onMapping(s, "DeleteEventSourceMapping", func(in *DeleteEventSourceMappingInput) (string, *string) { return in.UUID, nil })).
+			At("DELETE", mappingPath, http.StatusAccepted),
 	}
 }
 

@@ -96,13 +96,6 @@ func (p *pool) take(from *[]*instance, stamp string) (i *instance, stale []*inst
 	return nil, stale
 }
 
-// expiring reports whether the environment's credentials may run out during an
-// invocation that begins now.
-func (i *instance) expiring() bool {
-	longest := time.Duration(i.version.Timeout)*time.Second + time.Minute
-	return !i.expires.IsZero() && i.service.clock.Real().Add(longest).After(i.expires)
-}
-
 func alive(i *instance) bool {
 	select {
 	case <-i.env.Done():
@@ -112,14 +105,27 @@ func alive(i *instance) bool {
 	}
 }
 
+// expiring reports whether the environment's credentials may run out during an
+// invocation that begins now.
+func (i *instance) expiring() bool {
+	longest := time.Duration(i.version.Timeout)*time.Second + time.Minute
+	return !i.expires.IsZero() && i.service.clock.Real().Add(longest).After(i.expires)
+}
+
 // acquire returns an environment of the version for one invocation: one that is
 // kept ready, an idle one, or a new one if there is room; or it refuses. It
 // returns a failure if the function's own code keeps a new one from getting
-// ready; the instance then is there only for its log.
-func (s *Service) acquire(v *Version) (*instance, *failure, error) {
-	i, charge, stale, err := s.take(v)
+// ready; the instance then is there only for its log. A polite invocation is
+// also refused the last room, unless its function has nothing.
+func (s *Service) acquire(v *Version, polite bool) (*instance, *failure, error) {
+	i, charge, stale, err := s.take(v, polite)
 	for _, old := range stale {
-		s.work.Go(func() { s.dispose(old) })
+		s.work.Go(func() {
+			s.dispose(old)
+			if old.kind == provisioned && old.expiring() {
+				s.provision(old.version.name())
+			}
+		})
 	}
 	if err != nil {
 		return nil, nil, err
@@ -148,7 +154,7 @@ func (s *Service) acquire(v *Version) (*instance, *failure, error) {
 
 // take returns an instance that is there; or nil and the room for a new one.
 // stale are instances that are to be disposed of.
-func (s *Service) take(v *Version) (i *instance, charge int64, stale []*instance, err error) {
+func (s *Service) take(v *Version, polite bool) (i *instance, charge int64, stale []*instance, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := v.name()
@@ -160,7 +166,8 @@ func (s *Service) take(v *Version) (i *instance, charge int64, stale []*instance
 	if i, stale = p.take(&p.ready, s.stamp(v)); i != nil {
 		return i, 0, stale, nil
 	}
-	evicted, err := s.admit(n)
+	polite = polite && s.loadOf(n).running > 0
+	evicted, err := s.admit(n, polite)
 	if stale = append(stale, evicted...); err != nil {
 		return nil, 0, stale, err
 	}
@@ -176,7 +183,7 @@ func (s *Service) take(v *Version) (i *instance, charge int64, stale []*instance
 		}
 		return nil, 0, stale, throttled{noRate}
 	}
-	charge, evicted, ok := s.makeRoom(p, v, true)
+	charge, evicted, ok := s.makeRoom(p, v, true, polite)
 	if stale = append(stale, evicted...); !ok {
 		s.leave(n)
 		return nil, 0, stale, throttled{noUnreserved}
@@ -194,6 +201,7 @@ func (s *Service) release(i *instance, healthy bool) {
 		s.leave(i.version.name())
 	}
 	s.measure(p, i, i.peak)
+	s.makeKnown()
 	keep := healthy && s.good(i)
 	lost := !keep && i.kind == provisioned && s.ctx.Err() == nil
 	switch {
@@ -235,7 +243,7 @@ func (s *Service) discard(p *pool, v *Version) {
 // s.mu.
 func (s *Service) good(i *instance) bool {
 	current, err := s.version(i.version.qualified())
-	return !s.closed && err == nil && s.stamp(current) == i.stamp && alive(i)
+	return !s.closed && err == nil && s.stamp(current) == i.stamp && alive(i) && !i.expiring()
 }
 
 // dispose ends an instance that is in no pool any more.
@@ -328,7 +336,7 @@ func (s *Service) startSpare(p *pool) {
 	wanted := !s.closed && !p.spareComing && len(p.idle) == 0 && left > 0 && !(has && reserved == 1) && s.mayStart(n)
 	var charge int64
 	if wanted {
-		charge, _, wanted = s.makeRoom(p, v, false)
+		charge, _, wanted = s.makeRoom(p, v, false, true)
 	}
 	p.allBusy = time.Time{} // the next that becomes busy asks again
 	if wanted {

@@ -70,7 +70,7 @@ func (s *Service) provision(n name) {
 // keepReady starts one environment that is kept ready.
 func (s *Service) keepReady(p *pool, v *Version) {
 	s.mu.Lock()
-	charge, evicted, ok := s.makeRoom(p, v, true)
+	charge, evicted, ok := s.makeRoom(p, v, true, false)
 	if !ok {
 		p.coming--
 		p.failure = "There is not enough memory for the requested environments."

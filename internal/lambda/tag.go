@@ -95,7 +95,7 @@ func (s *Service) tagged(resource string) (*tagged, error) {
 	case "layer":
 		return s.taggedLayer(layerName{account, region, id})
 	case "event-source-mapping":
-		return nil, missing("Event source mapping not found: %s", resource)
+		return s.taggedMapping(resource, account, region, id)
 	case "capacity-provider":
 		return nil, missing("Capacity provider not found: %s", resource)
 	}

@@ -6,9 +6,15 @@ import (
 	"naru/internal/arn"
 )
 
-// TagsOf returns the tags of the function that an ARN means; nil if there is
-// none.
+// TagsOf returns the tags of the function or event source mapping that an ARN
+// means; nil if there is none.
 func (s *Service) TagsOf(a arn.ARN) map[string]string {
+	if uuid, ok := strings.CutPrefix(a.Resource, "event-source-mapping:"); ok {
+		if m, ok := s.mappings.Get(mappingKey(a.Account, a.Region, uuid)); ok {
+			return m.Tags
+		}
+		return nil
+	}
 	function, ok := strings.CutPrefix(a.Resource, "function:")
 	if !ok {
 		return nil

@@ -39,6 +39,7 @@ func TestFIFOModel(t *testing.T) {
 				"lease2":  m.lease,
 				"ack":     m.ack,
 				"extend":  m.extend,
+				"return":  m.giveUp,
 				"sleep":   m.sleep,
 				"restart": m.restart,
 				"counts":  m.counts,
@@ -261,6 +262,24 @@ func (m *fifoModel) extend(t *rapid.T) {
 		f.hidden, f.due, f.unsure, f.maybeGone = at, end+visibility.Milliseconds(), false, false
 	case !ok && (holds || !sure):
 		f.hidden, f.due = min(f.hidden, at), max(f.due, end+visibility.Milliseconds())
+	}
+}
+
+// giveUp returns a lease, as if there had been none.
+func (m *fifoModel) giveUp(t *rapid.T) {
+	f, h := m.draw(t)
+	q, now := m.q(), m.now()
+	ok := m.during(func() {
+		if err := q.Return(h); err != nil {
+			t.Errorf("return: %v", err)
+		}
+	})
+	holds, sure := f.holds(h, now, m.now())
+	switch {
+	case ok && sure && holds:
+		f.hidden, f.due = now, m.now()
+	case holds || !sure:
+		f.hidden, f.due = min(f.hidden, now), max(f.due, m.now())
 	}
 }
 

@@ -37,6 +37,7 @@ func TestModel(t *testing.T) {
 				"ack":     m.ack,
 				"extend":  m.extend,
 				"release": m.release,
+				"return":  m.giveUp,
 				"sleep":   m.sleep,
 				"restart": m.restart,
 				"purge":   m.purge,
@@ -280,6 +281,28 @@ func (m *model) release(t *rapid.T) {
 	ok := m.during(func() { err = q.Release(h, 0, nil, true) })
 	ok = ok && f.receives == f.most // else h may not be of the newest lease after all
 	m.moved(t, f, err, at, m.now(), ok)
+}
+
+// giveUp returns a lease, as if there had been none.
+func (m *model) giveUp(t *rapid.T) {
+	q, f, h := m.pick(t)
+	if h != f.handles[len(f.handles)-1] {
+		t.Skip("not the newest lease")
+	}
+	at := m.now()
+	certain := at < f.hidden && f.receives == f.most && !f.gone && !f.unsure // it is leased by h
+	ok := m.during(func() {
+		if err := q.Return(h); err != nil {
+			t.Errorf("return: %v", err)
+		}
+	})
+	f.receives--
+	if certain && ok {
+		f.most--
+		f.hidden, f.due = at, m.now()
+	} else {
+		f.hidden, f.due = min(f.hidden, at), max(f.due, m.now())
+	}
 }
 
 // moved notes that a message was made visible at another time.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,6 +29,10 @@ func (e *Engine) Repair() (done []string, err error) {
 		if err != nil {
 			return done, err
 		}
+		what, err := s.repairNumbers()
+		if done = append(done, what...); err != nil {
+			return done, err
+		}
 		for _, content := range contents {
 			what, err := s.repair(content)
 			for _, w := range what {
@@ -39,6 +44,32 @@ func (e *Engine) Repair() (done []string, err error) {
 		}
 	}
 	return done, nil
+}
+
+// repairNumbers sees to it that no number is used in an outbox again which its
+// target knows already, and would take what is under it for a repetition.
+func (s *shard) repairNumbers() (done []string, err error) {
+	used := s.sent
+	for target, t := range s.engine.shards {
+		used[target] = max(used[target], t.applied[s.number])
+	}
+	err = s.data.Scan([]byte{keyOutbox}, []byte{keyOutbox + 1}, math.MaxInt, func(r store.Record) (bool, error) {
+		target := r.Key[1]
+		used[target] = max(used[target], binary.BigEndian.Uint64(r.Key[2:]))
+		return true, nil
+	})
+	var ops []store.Op
+	for target, n := range used {
+		if n > s.sent[target] {
+			ops = append(ops, store.Set(counterKey(target), numberValue(n)))
+			done = append(done, fmt.Sprintf("shard %d: numbers to shard %d go on after %d", s.number, target, n))
+			s.sent[target] = n
+		}
+	}
+	if err != nil || len(ops) == 0 {
+		return nil, err
+	}
+	return done, s.append(ops).Wait()
 }
 
 // contents returns the ids of the contents that have messages or a meta record.
@@ -101,10 +132,14 @@ func (s *shard) repair(content uint64) ([]string, error) {
 	r.matchForwards()
 	r.countSequence()
 	r.matchGroups()
+	old := r.meta
+	r.countAnew()
+	if m := r.meta; m.total != old.total || m.delayed != old.delayed || m.leased != old.leased || m.low < old.low || r.below(old.lowBody) {
+		r.say("its counters are counted anew")
+	}
 	if len(r.done) == 0 {
 		return nil, nil
 	}
-	r.countAnew()
 	r.ops = append(r.ops, store.Set(metaKey(content), r.meta.encode()))
 	return r.done, s.append(r.ops).Wait()
 }
@@ -270,6 +305,16 @@ func (r *rubble) matchGroup(id groupID, line []uint64) {
 		r.ops = append(r.ops, store.Delete(groupKey(r.content, id)))
 	}
 	r.say("group %x is put in order", id)
+}
+
+// below reports whether a body is before id.
+func (r *rubble) below(id MessageID) bool {
+	for _, b := range r.bodies {
+		if b.MessageID.before(id) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *rubble) countAnew() {

@@ -131,3 +131,48 @@ func lose(t *testing.T, w *world, random *rand.Rand) (bodies int) {
 	storetest.Close(t, s)
 	return bodies
 }
+
+// TestAnOutboxGoesOnAfterTheNumbersThatItsTargetKnows loses the last number that
+// an outbox has used: what goes through it next must arrive all the same.
+func TestAnOutboxGoesOnAfterTheNumbersThatItsTargetKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		send := func(text string) {
+			if err := w.engine.Send(3, nil, Outgoing{Address: "target", Payload: []byte(text)}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		w.queue("target", Config{})
+		for i := range 5 {
+			send(fmt.Sprint("before ", i))
+		}
+		w.stop()
+
+		s := w.disk.Open(t)
+		shard, err := s.Acquire(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := shard.Append(store.Delete(counterKey(ShardOf("target")))).Wait(); err != nil {
+			t.Fatal(err)
+		}
+		shard.Release()
+		engine, err := Open(Options{Store: s, Clock: w.clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done, err := engine.Repair(); err != nil || len(done) != 1 {
+			t.Errorf("repaired %q, %v", done, err)
+		}
+		engine.Close()
+		storetest.Close(t, s)
+
+		w.start()
+		send("after")
+		if c, err := w.queue("target", Config{}).Counts(); err != nil || c.Visible != 6 {
+			t.Errorf("there are %+v, %v", c, err)
+		}
+		w.stop()
+	})
+}

@@ -210,22 +210,52 @@ func (q *Queue) Release(h Handle, delay time.Duration, note []byte, counted bool
 	return position.Wait()
 }
 
+// Return gives leased messages back at once, in one batch, as if they had not
+// been received. It leaves alone those whose lease is not their newest, and those
+// that do not exist any more.
+func (q *Queue) Return(handles ...Handle) error {
+	if _, err := q.lockWith(needs{handles: handles}); err != nil {
+		return err
+	}
+	var ops []store.Op
+	var changed []*message
+	for _, h := range handles {
+		if m := q.message(h); m != nil && m.nonce == h.Nonce && m.state == leased {
+			ops = append(ops, q.letGo(m, 0, false)...)
+			changed = append(changed, m)
+		}
+	}
+	position := q.last
+	if len(ops) > 0 {
+		position = q.commit(ops, changed)
+		q.serve()
+	}
+	q.mu.Unlock()
+	return position.Wait()
+}
+
 func (q *Queue) release(m *message, delay time.Duration, counted bool) store.Position {
+	return q.commit(q.letGo(m, delay, counted), []*message{m})
+}
+
+// letGo ends the lease of a message.
+func (q *Queue) letGo(m *message, delay time.Duration, counted bool) []store.Op {
 	if !counted && m.receives > 0 {
 		if m.receives--; m.receives == 0 {
 			m.first = 0
 		}
 	}
-	ops := q.move(m, q.shard.now()+delay.Milliseconds(), stateFor(delay, delayed))
-	return q.commit(ops, []*message{m})
+	return q.move(m, q.shard.now()+delay.Milliseconds(), stateFor(delay, delayed))
 }
 
 // giveBack undoes a lease that nobody learned of.
 func (q *Queue) giveBack(deliveries []*Delivery) error {
-	for _, d := range deliveries {
-		if err := q.Release(d.Handle, 0, d.Note, false); err != nil && !errors.Is(err, ErrNoMessage) && !errors.Is(err, ErrGone) {
-			return err
-		}
+	handles := make([]Handle, len(deliveries))
+	for i, d := range deliveries {
+		handles[i] = d.Handle
+	}
+	if err := q.Return(handles...); err != nil && !errors.Is(err, ErrGone) {
+		return err
 	}
 	return nil
 }

@@ -88,6 +88,9 @@ func (q *Queue) lacksGroup(m *message) bool {
 func (t *taking) message(m *message) {
 	switch {
 	case t.rid(m):
+		if g := t.groups[m.group]; g != nil {
+			t.list(g, t.now, false)
+		}
 	case m.group != noGroup && (t.config.FIFO || t.hadItsTurn(m)):
 		t.passed++
 		t.ops = append(t.ops, t.move(m, t.now, ready)...)

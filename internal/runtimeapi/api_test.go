@@ -228,7 +228,7 @@ func TestAPIInitErrorsAndEnds(t *testing.T) {
 	if status, _, _ := c.do("GET", "/2018-06-01/runtime/invocation/next", ""); status != 403 {
 		t.Errorf("next after that: %d", status)
 	}
-	a, c = newAPIClient(t)
+	a, _ = newAPIClient(t)
 	done := make(chan struct{})
 	a.Follow(done)
 	close(done)

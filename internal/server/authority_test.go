@@ -52,6 +52,10 @@ func valueFor(service, member, endpoint string) string {
 		return "arn:aws:lambda:us-east-1:" + account + ":layer:" + walked + ":1"
 	case service == "lambda" && (member == "Resource" || member == "ResourceArn"):
 		return "arn:aws:lambda:us-east-1:" + account + ":function:" + walked
+	case service == "events" && member == "ResourceARN":
+		return "arn:aws:events:us-east-1:" + account + ":rule/" + walked
+	case service == "scheduler" && member == "ResourceArn":
+		return "arn:aws:scheduler:us-east-1:" + account + ":schedule-group/" + walked
 	case member == "QueueUrl":
 		return endpoint + "/" + account + "/" + walked
 	case member == "PolicyArn":

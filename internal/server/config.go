@@ -17,6 +17,8 @@ import (
 	"naru/internal/iam"
 	"naru/internal/interpreter"
 	"naru/internal/sandbox"
+	"naru/internal/store"
+	"naru/internal/trigger"
 )
 
 // Config is what an operator decides.
@@ -24,6 +26,10 @@ type Config struct {
 	Listen      string // address of the endpoint: host:port
 	Admin       string // address of the operators' listener
 	Data        string // data directory; "mem:" for none
+	MemTable    uint64 // bytes that are written to memory before they go to a table; 0 for the usual
+	Cache       int64  // bytes of tables kept in memory; 0 for the usual
+	Reserve     uint64 // bytes of the disk below which what grows is refused; 0 for the usual
+	LastReserve uint64 // likewise everything that writes
 	MasterKey   string // file of the master key; "" for master.key in Data
 	Region      string // of requests that name none
 	Account     string // likewise, 12 digits
@@ -46,6 +52,9 @@ type Config struct {
 	StrictRuntimes bool     // refuses runtimes that AWS does not take any more, or whose very version is not here
 	Passthrough    []string // AWS services that functions may have of AWS itself
 	Sandbox        string   // "auto", "strict" or "none"
+	// TriggerRamp is how fast queues that trigger functions have more of them
+	// run: "burst" or "aws".
+	TriggerRamp string
 	// Helper is a program that starts as the first process of each environment;
 	// without one this program does.
 	Helper  []byte
@@ -63,6 +72,14 @@ type Addresses struct {
 	RootKey  string   // file with the root's access key, in enforce mode
 	Sandbox  string   // how functions are confined
 	Warnings []string // what the operator should know of that
+}
+
+// store returns the options of the store in dir.
+func (c Config) store(dir string) store.Options {
+	return store.Options{
+		Dir: dir, MasterKeyFile: c.MasterKey, MemTable: c.MemTable, Cache: c.Cache, Logger: c.Log,
+		Space: store.Space{Reserve: c.Reserve, LastReserve: c.LastReserve},
+	}
 }
 
 // InMemory is the Data of a Naru that keeps nothing.
@@ -100,6 +117,9 @@ func (c *Config) check() error {
 	case "", sandbox.Auto, sandbox.Strict, sandbox.None:
 	default:
 		return fmt.Errorf("--sandbox is %q, which is none of auto, strict and none", c.Sandbox)
+	}
+	if r := trigger.Ramp(c.TriggerRamp); r != trigger.Burst && r != trigger.Gradual && r != "" {
+		return fmt.Errorf("--trigger-ramp is %q, which is neither %s nor %s", c.TriggerRamp, trigger.Burst, trigger.Gradual)
 	}
 	switch iam.Mode(c.Auth) {
 	case iam.ModeEnforce:

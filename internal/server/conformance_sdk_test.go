@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqsschemas "github.com/aws/aws-sdk-go-v2/service/sqs/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -33,6 +34,8 @@ type sdk struct {
 	module string // its last element
 	client func(aws.Config) any
 	query  func(aws.Config) any // a client that speaks the query protocol, where client does not
+	// unsnapped says why the module has no snapshots, if it has none.
+	unsnapped string
 }
 
 // sdks are the SDK's modules by the names that services have in the scope of a
@@ -50,6 +53,10 @@ var sdks = map[string]sdk{
 	"lambda": {module: "lambda", client: func(c aws.Config) any { return lambda.NewFromConfig(c) }},
 	"events": {module: "eventbridge", client: func(c aws.Config) any { return eventbridge.NewFromConfig(c) }},
 	"logs":   {module: "cloudwatchlogs", client: func(c aws.Config) any { return cloudwatchlogs.NewFromConfig(c) }},
+	"scheduler": {
+		module: "scheduler", unsnapped: "its module is of an older make than the others, and has no snapshots",
+		client: func(c aws.Config) any { return scheduler.NewFromConfig(c) },
+	},
 }
 
 // unsummed lets replies have sums that are not those of their messages.

@@ -96,6 +96,9 @@ func TestSnapshotsOfRequestsArrive(t *testing.T) {
 			dirs[s.Name] = sdks[s.Name].dir(t)
 		}
 		snap, ok := readSnapshot(t, dirs[s.Name], "request_snapshot", op.Name+".request.snap")
+		if why := sdks[s.Name].unsnapped; !ok && why != "" {
+			t.Skip(why)
+		}
 		if !ok && unrecorded[s.Name+"."+op.Name] != "" {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ func (h *house) deliver(ctx context.Context, d *delivery.Delivery) ([]queue.Outg
 	if err != nil {
 		return nil, err
 	}
+	if d.Service == delivery.Scheduler {
+		d.Payload = strings.ReplaceAll(d.Payload, "<aws.scheduler.attempt-number>", strconv.Itoa(d.Attempt))
+	}
 	function, isFunction := strings.CutPrefix(a.Resource, "function:")
 	group, isGroup := strings.CutPrefix(a.Resource, "log-group:")
 	bus, isBus := strings.CutPrefix(a.Resource, "event-bus/")
@@ -37,8 +41,12 @@ func (h *house) deliver(ctx context.Context, d *delivery.Delivery) ([]queue.Outg
 		return h.deliverToFunction(ctx, d, a, function)
 	case a.Service == "logs" && isGroup:
 		return nil, h.deliverToLogs(d, a, strings.TrimSuffix(group, ":*"))
+	case a.Service == "events" && isBus && d.Event != nil:
+		return h.deliverNewEvent(ctx, d)
 	case a.Service == "events" && isBus:
 		return h.deliverToBus(ctx, d, a, bus)
+	case a.Service == "scheduler":
+		return h.deliverByAPI(ctx, d, a)
 	}
 	return nil, &delivery.Failure{Code: delivery.NoResource, Message: "Nothing can be delivered to " + d.Target + "."}
 }
@@ -96,13 +104,8 @@ func (h *house) deliverToQueue(ctx context.Context, d *delivery.Delivery, a arn.
 	out, delay, err := h.sqs.Prepare(wire.WithCall(ctx, &wire.Call{
 		Service: "sqs", Operation: "SendMessage", RequestID: d.ID, Region: a.Region, Caller: sender, Header: http.Header{},
 	}), in)
-	if err != nil {
-		return nil, err
-	}
-	if delay > 0 && !d.Delayed {
-		return nil, &delivery.Later{Wait: delay}
-	}
-	return []queue.Outgoing{out}, nil
+	out.Delay = delay
+	return []queue.Outgoing{out}, err
 }
 
 func (h *house) deliverToFunction(ctx context.Context, d *delivery.Delivery, a arn.ARN, function string) ([]queue.Outgoing, error) {
@@ -139,7 +142,7 @@ func (h *house) deliverToLogs(d *delivery.Delivery, a arn.ARN, group string) err
 	if json.Unmarshal([]byte(d.Payload), &made) == nil && made.Timestamp != nil && made.Message != nil {
 		line = logs.Line{Time: time.UnixMilli(*made.Timestamp), Text: *made.Message}
 	}
-	return h.logs.Deliver(a.Account, a.Region, group, d.ID+"-"+d.TargetID, line)
+	return h.logs.Deliver(a.Account, a.Region, group, d.ID+"-"+d.Unique, line)
 }
 
 // deliverToBus puts an event on another bus. Without a role it is the account of
@@ -169,6 +172,26 @@ func (h *house) deliverToBus(ctx context.Context, d *delivery.Delivery, a arn.AR
 	return h.events.Forward(a.Account, a.Region, bus, d.ID, d.Payload, d.Hops+1)
 }
 
+// putEvent returns the messages that put an event on a bus, for whoever puts
+// it there, if it may: it is the join for destinations of functions, and for
+// whatever else in Naru tells of something by an event. account is that of the
+// event. The messages go out in a batch of the caller's own.
+func (h *house) putEvent(ctx context.Context, sender policy.Principal, account, busARN string, e events.Event) ([]queue.Outgoing, error) {
+	a, err := arn.Parse(busARN)
+	bus, isBus := strings.CutPrefix(a.Resource, "event-bus/")
+	if err != nil || a.Service != "events" || !isBus {
+		return nil, wire.Errorf("ValidationException", "%s is no event bus.", busARN)
+	}
+	needs, err := h.events.PutNeeds(a.Account, a.Region, bus, e)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.iam.Authorize(ctx, sender, needs); err != nil {
+		return nil, err
+	}
+	return h.events.Outgoing(account, a.Region, bus, e)
+}
+
 // deadLetter returns the message that brings a delivery to its dead-letter
 // queue.
 func (h *house) deadLetter(ctx context.Context, d *delivery.Delivery, attributes map[string]string) (queue.Outgoing, error) {
@@ -176,9 +199,7 @@ func (h *house) deadLetter(ctx context.Context, d *delivery.Delivery, attributes
 	if err != nil {
 		return queue.Outgoing{}, err
 	}
-	letter := *d
-	letter.Delayed = true // dead-letter queues get what failed at once
-	out, err := h.deliverToQueue(ctx, &letter, a, &sqs.SendMessageInput{MessageBody: &d.Payload, MessageAttributes: sqs.Texts(attributes)})
+	out, err := h.deliverToQueue(ctx, d, a, &sqs.SendMessageInput{MessageBody: &d.Payload, MessageAttributes: sqs.Texts(attributes)})
 	if err != nil {
 		return queue.Outgoing{}, err
 	}

@@ -17,25 +17,28 @@ import (
 	"naru/internal/logs"
 	"naru/internal/meter"
 	"naru/internal/queue"
+	"naru/internal/scheduler"
 	"naru/internal/sqs"
 	"naru/internal/store"
+	"naru/internal/trigger"
 	"naru/internal/wire"
 )
 
 // A house is everything that lives on one open store. A reset replaces it.
 type house struct {
-	config Config
-	cache  string // folder of unpacked code
-	root   string // file of the root's access key, in enforce mode
-	store  *store.Store
-	engine *queue.Engine
-	front  *wire.Front
-	iam    *iam.Service
-	sqs    *sqs.Service
-	logs   *logs.Service
-	lambda *lambda.Service
-	post   *delivery.Post
-	events *events.Service
+	config    Config
+	cache     string // folder of unpacked code
+	root      string // file of the root's access key, in enforce mode
+	store     *store.Store
+	engine    *queue.Engine
+	front     *wire.Front
+	iam       *iam.Service
+	sqs       *sqs.Service
+	logs      *logs.Service
+	lambda    *lambda.Service
+	post      *delivery.Post
+	events    *events.Service
+	scheduler *scheduler.Service
 
 	mu       sync.Mutex
 	closing  bool
@@ -63,7 +66,7 @@ func openHouse(p place) (_ *house, err error) {
 	if dir == InMemory {
 		dir = ""
 	}
-	if h.store, err = store.Open(store.Options{Dir: dir, MasterKeyFile: p.config.MasterKey, Logger: p.config.Log}); err != nil {
+	if h.store, err = store.Open(p.config.store(dir)); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -75,19 +78,19 @@ func openHouse(p place) (_ *house, err error) {
 		return nil, err
 	}
 	h.measure(p)
-	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openPost, h.openEvents} {
+	for _, open := range []func(place) error{h.openIAM, h.openSQS, h.openLogs, h.openLambda, h.openPost, h.openEvents, h.openScheduler} {
 		if err := open(p); err != nil {
 			return nil, err
 		}
 	}
-	h.front = &wire.Front{Gate: h.iam, Settle: h.store.Settle, Log: p.config.Log, Meter: p.meter, Clock: p.clock.Real}
+	h.front = &wire.Front{Gate: h.iam, Room: h.room, Settle: h.store.Settle, Log: p.config.Log, Meter: p.meter, Clock: p.clock.Real}
 	for _, s := range h.services() {
 		h.front.Add(s)
 	}
 	h.engine.Start()
 	h.lambda.Start()
 	h.post.Start()
-	return h, errors.Join(h.sqs.Start(), h.events.Start())
+	return h, errors.Join(h.sqs.Start(), h.events.Start(), h.scheduler.Start())
 }
 
 // measure registers the figures of the engine.
@@ -131,7 +134,7 @@ func (h *house) openLogs(p place) (err error) {
 
 // functionServices are the services that functions find at Naru, by the host
 // names that their SDKs call.
-var functionServices = []string{"sqs", "lambda", "events", "logs", "iam", "sts"}
+var functionServices = []string{"sqs", "lambda", "events", "scheduler", "logs", "iam", "sts"}
 
 func (h *house) openLambda(p place) (err error) {
 	h.cache = filepath.Join(p.config.Data, "cache")
@@ -146,7 +149,7 @@ func (h *house) openLambda(p place) (err error) {
 		HotReload: p.config.HotReload, Private: private(p.config),
 		Endpoint: p.internal, Services: functionServices, Passthrough: p.config.Passthrough, Memory: memoryBudget(),
 		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
-		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog,
+		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog, Queue: h.queueOf, TriggerRamp: trigger.Ramp(p.config.TriggerRamp),
 	})
 	return err
 }
@@ -175,11 +178,18 @@ func (h *house) openEvents(p place) (err error) {
 	return err
 }
 
+func (h *house) openScheduler(p place) (err error) {
+	h.scheduler, err = scheduler.Open(scheduler.Options{
+		Store: h.store, Post: h.post, Clock: p.clock, Log: p.config.Log, Meter: p.meter, Assume: h.assumeForSchedules, Universal: h.hasUniversal,
+	})
+	return err
+}
+
 // services are the services that Naru serves.
 func (h *house) services() []wire.Service {
 	queues := h.sqs.Service()
 	queues.Anonymous = true // a queue's policy may let everybody in
-	return []wire.Service{queues, h.lambda.Service(), h.events.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
+	return []wire.Service{queues, h.lambda.Service(), h.events.Service(), h.scheduler.Service(), h.logs.Service(), h.iam.IAM(), h.iam.STS()}
 }
 
 // rootKeyFile holds the root's access key in the form of the AWS SDKs' shared
@@ -245,8 +255,14 @@ func (h *house) close(ctx context.Context) error {
 	if h.events != nil {
 		h.events.Close()
 	}
+	if h.scheduler != nil {
+		h.scheduler.Close()
+	}
 	if h.post != nil {
 		h.post.Interrupt()
+	}
+	if h.lambda != nil {
+		h.lambda.Pause()
 	}
 	if h.engine != nil {
 		h.engine.Interrupt()

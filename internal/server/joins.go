@@ -65,6 +65,9 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 	if h.iam.Authorize(ctx, role, needs) != nil {
 		return nil
 	}
+	if h.store.RoomToGrow() != nil {
+		return nil // a function is not to fail for want of a log
+	}
 	out := make([]logs.Line, len(lines))
 	for i, l := range lines {
 		out[i] = logs.Line(l)
@@ -137,8 +140,14 @@ func (h *house) admit(ctx context.Context, v lambda.Visit) (policy.Principal, st
 // tagsOf returns the tags of a resource, for the conditions of policies.
 func (h *house) tagsOf(a arn.ARN) map[string]string {
 	switch a.Service {
+	case "sqs":
+		return h.sqs.TagsOf(a)
 	case "lambda":
 		return h.lambda.TagsOf(a)
+	case "events":
+		return h.events.TagsOf(a)
+	case "scheduler":
+		return h.scheduler.TagsOf(a)
 	case "logs":
 		return h.logs.TagsOf(a)
 	}

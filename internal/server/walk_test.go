@@ -23,6 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -120,7 +122,7 @@ func (w *walk) must(err error) {
 }
 
 const (
-	trustsAccount = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000","Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	trustsAccount = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"000000000000","Service":["lambda.amazonaws.com","scheduler.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`
 	allowsLittle  = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"none:Nothing","Resource":"*"}]}`
 )
 
@@ -161,6 +163,18 @@ func (w *walk) furnish() {
 		},
 		func() error {
 			return second(eventbridge.NewFromConfig(c).PutTargets(w.Context(), &eventbridge.PutTargetsInput{Rule: name, Targets: []eventtypes.Target{{Id: name, Arn: aws.String("arn:aws:sqs:us-east-1:000000000000:" + walked)}}}))
+		},
+		func() error {
+			return second(eventbridge.NewFromConfig(c).CreateEventBus(w.Context(), &eventbridge.CreateEventBusInput{Name: name}))
+		},
+		func() error {
+			return second(scheduler.NewFromConfig(c).CreateScheduleGroup(w.Context(), &scheduler.CreateScheduleGroupInput{Name: name}))
+		},
+		func() error {
+			return second(scheduler.NewFromConfig(c).CreateSchedule(w.Context(), &scheduler.CreateScheduleInput{
+				Name: name, GroupName: name, ScheduleExpression: aws.String("rate(7 days)"), FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{Mode: "OFF"},
+				Target: &schedulertypes.Target{Arn: aws.String("arn:aws:sqs:us-east-1:000000000000:" + walked), RoleArn: &role},
+			}))
 		},
 		func() error {
 			return second(cloudwatchlogs.NewFromConfig(c).CreateLogGroup(w.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: name}))

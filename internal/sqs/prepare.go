@@ -31,6 +31,9 @@ func (s *Service) Prepare(ctx context.Context, in *SendMessageInput) (queue.Outg
 	return queue.Outgoing{Address: q.name().address(), Payload: put.Payload, Group: put.Group, Once: put.Once, Tag: put.Tag}, put.Delay, nil
 }
 
+// SplitURL returns account and name of the queue that a QueueUrl means.
+func SplitURL(url string) (account, queue string, ok bool) { return splitURL(url) }
+
 // Texts returns message attributes that are texts.
 func Texts(texts map[string]string) map[string]MessageAttributeValue {
 	kind := "String"

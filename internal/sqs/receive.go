@@ -110,12 +110,12 @@ func (in *ReceiveMessageInput) message(s *Service, q *Queue, d *queue.Delivery, 
 	}
 	wanted := append(slices.Clone(in.AttributeNames), in.MessageSystemAttributeNames...)
 	all := slices.Contains(wanted, "All")
-	for name, value := range systemAttributes(q, d, m) {
-		if value != "" && (all || slices.Contains(wanted, name)) {
+	for _, a := range systemAttributes(q, d, m) {
+		if all || slices.Contains(wanted, a.Name) {
 			if out.Attributes == nil {
 				out.Attributes = map[string]string{}
 			}
-			out.Attributes[name] = value
+			out.Attributes[a.Name] = a.Value
 		}
 	}
 	shown := map[string]attributeValue{}
@@ -142,25 +142,31 @@ func (v attributeValue) shape() MessageAttributeValue {
 	return MessageAttributeValue{DataType: &v.Type, StringValue: &v.Data}
 }
 
-// systemAttributes returns all of a message's system attributes; those that it
-// does not have are "".
-func systemAttributes(q *Queue, d *queue.Delivery, m *message) map[string]string {
-	all := map[string]string{
-		"SenderId":                         m.sender,
-		"SentTimestamp":                    decimal(d.Handle.Sent),
-		"ApproximateReceiveCount":          strconv.Itoa(d.Receives),
-		"ApproximateFirstReceiveTimestamp": decimal(d.First),
-		"AWSTraceHeader":                   m.trace,
-		"MessageGroupId":                   m.group,
-		"DeadLetterQueueSourceArn":         d.Origin,
-	}
-	if q.fifo() {
-		all["SequenceNumber"] = sequenceNumber(d.Handle.Content, d.Handle.Sequence)
-		all["MessageDeduplicationId"] = m.once
-		if d.Origin != "" { // a dead letter's is its id
-			all["MessageDeduplicationId"] = m.id.String()
+// systemAttributes returns the system attributes that a message has.
+func systemAttributes(q *Queue, d *queue.Delivery, m *message) []SystemAttribute {
+	all := make([]SystemAttribute, 0, 9)
+	add := func(name, value string) {
+		if value != "" {
+			all = append(all, SystemAttribute{name, value})
 		}
 	}
+	fifo := q.fifo()
+	add("ApproximateReceiveCount", strconv.Itoa(d.Receives))
+	add("AWSTraceHeader", m.trace)
+	add("SentTimestamp", decimal(d.Handle.Sent))
+	if fifo {
+		add("SequenceNumber", sequenceNumber(d.Handle.Content, d.Handle.Sequence))
+	}
+	add("MessageGroupId", m.group)
+	add("SenderId", m.sender)
+	switch {
+	case fifo && d.Origin != "": // a dead letter's is its id
+		add("MessageDeduplicationId", m.id.String())
+	case fifo:
+		add("MessageDeduplicationId", m.once)
+	}
+	add("DeadLetterQueueSourceArn", d.Origin)
+	add("ApproximateFirstReceiveTimestamp", decimal(d.First))
 	return all
 }
 

@@ -112,7 +112,7 @@ func (s *Store) snapshot() error {
 	if err := errors.Join(s.db.Flush(), s.bulkDB.Flush()); err != nil {
 		return err
 	}
-	for _, l := range []*log{s.log, s.bulk.log} {
+	for _, l := range []*log{s.log, s.bulkLog} {
 		l.busy.Lock()
 		defer l.busy.Unlock()
 	}

@@ -31,10 +31,9 @@ type Report struct {
 	blobs  []string           // that are not what their names say
 }
 
-// damage is what of a database cannot be read, or is not to be kept.
+// damage is what of a database cannot be read.
 type damage struct {
-	spans   []span          // in the order of their keys
-	records map[string]bool // full keys whose records do not open
+	spans []span // in the order of their keys
 }
 
 // A span is what lies between two full keys, and those of the two themselves
@@ -53,7 +52,7 @@ func (r *Report) damageOf(name string) *damage {
 		r.damage = map[string]*damage{}
 	}
 	if r.damage[name] == nil {
-		r.damage[name] = &damage{records: map[string]bool{}}
+		r.damage[name] = &damage{}
 	}
 	return r.damage[name]
 }
@@ -109,19 +108,9 @@ func (s *Store) examineTables(r *Report, name string, db *pebble.DB) {
 // be read, bad becomes the span between the last key before and the first after
 // what is damaged.
 func (s *Store) examineTable(path string, bad *span) error {
-	f, err := s.fs.Open(path)
+	table, err := s.openTable(path)
 	if err != nil {
 		return err
-	}
-	readable, err := sstable.NewSimpleReadable(f)
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	options := &pebble.Options{}
-	options.EnsureDefaults()
-	table, err := sstable.NewReader(context.Background(), readable, options.MakeReaderOptions())
-	if err != nil {
-		return err // it has closed the file
 	}
 	defer table.Close()
 	damaged := table.ValidateBlockChecksums()
@@ -142,22 +131,32 @@ func (s *Store) examineTable(path string, bad *span) error {
 	return damaged
 }
 
+func (s *Store) openTable(path string) (*sstable.Reader, error) {
+	f, err := s.fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	options := &pebble.Options{}
+	options.EnsureDefaults()
+	return sstable.NewReader(context.Background(), readable, options.MakeReaderOptions()) // which closes the file if it fails
+}
+
 // examineRecords opens every record outside the damaged spans.
 func (s *Store) examineRecords(r *Report, name string, db *pebble.DB) {
 	err := walk(db, r.damage[name], func(key, record []byte, err error) error {
 		r.Records++
-		var text []byte
 		if err == nil {
-			text, err = openRecord(s.sealer, key, record)
+			err = s.sound(key, record)
 		}
-		if err == nil && key[0] == spaceCatalog && !json.Valid(text) {
-			err = &CorruptError{clone(key), "it is no JSON"}
-		}
-		switch {
-		case errors.Is(err, ErrSealed):
+		if len(record) > 0 && record[0] == recordSealed && s.master == nil {
 			r.Sealed++
-		case err != nil:
-			r.damageOf(name).records[string(key)] = true
+		}
+		if err != nil {
+			r.damageOf(name)
 			r.fault(name, fmt.Errorf("%s: %w", describe(name, key), err))
 		}
 		return nil
@@ -165,6 +164,19 @@ func (s *Store) examineRecords(r *Report, name string, db *pebble.DB) {
 	if err != nil {
 		r.fault(name, err)
 	}
+}
+
+// sound returns what is wrong with a record, as far as that can be told without
+// the master key.
+func (s *Store) sound(key, record []byte) error {
+	text, err := openRecord(s.sealer, key, record)
+	switch {
+	case errors.Is(err, ErrSealed):
+		return nil
+	case err == nil && key[0] == spaceCatalog && !json.Valid(text):
+		return &CorruptError{clone(key), "it is no JSON"}
+	}
+	return err
 }
 
 // walk visits the records of a database that lie outside the spans of d, which

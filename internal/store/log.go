@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -93,6 +94,15 @@ func (g *group) finish(err error) {
 	})
 }
 
+func (g *group) isFinished() bool {
+	select {
+	case <-g.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (g *group) add(prefix []byte, op Op) {
 	k := keyedOp{op, prefix}
 	if op.latest {
@@ -182,6 +192,8 @@ type log struct {
 	wake chan struct{} // capacity 1
 	done chan struct{} // closed once the committer has stopped
 
+	syncing chan unsynced // in the order in which they were applied
+
 	mu      sync.Mutex
 	pending []*group // the last one takes appends
 	taken   []*group // what the committer is at
@@ -189,7 +201,7 @@ type log struct {
 }
 
 func startLog(db *pebble.DB, sealer *seal.Sealer, lazy time.Duration, failed func(error)) *log {
-	l := &log{db: db, sealer: sealer, lazy: lazy, failed: failed, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &log{db: db, sealer: sealer, lazy: lazy, failed: failed, wake: make(chan struct{}, 1), done: make(chan struct{}), syncing: make(chan unsynced)}
 	if lazy > 0 {
 		go l.runLazy()
 	} else {
@@ -227,15 +239,12 @@ func (l *log) signal() {
 }
 
 // take returns the groups that wait to be committed, and whether more may
-// come. What was taken before stays taken while keep says so.
-func (l *log) take(keep bool) (groups []*group, open bool) {
+// come.
+func (l *log) take() (groups []*group, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !keep {
-		l.taken = nil
-	}
 	groups, l.pending = l.pending, nil
-	l.taken = append(l.taken, groups...)
+	l.taken = append(slices.DeleteFunc(l.taken, (*group).isFinished), groups...)
 	return groups, l.closed == nil
 }
 
@@ -252,19 +261,43 @@ func (l *log) close(reason error) {
 
 func (l *log) run() {
 	defer close(l.done)
+	synced := make(chan struct{})
+	go func() { defer close(synced); l.syncAll() }()
+	defer func() { <-synced }()
+	defer close(l.syncing)
 	for {
 		<-l.wake
-		groups, open := l.take(false)
+		groups, open := l.take()
 		for _, g := range groups {
-			if err := l.commit(g, pebble.Sync); err != nil {
+			batch, err := l.apply(g)
+			if err != nil {
 				l.failed(err)
 				return
 			}
-			g.finish(nil)
+			l.syncing <- unsynced{g, batch}
 		}
 		if !open {
 			return
 		}
+	}
+}
+
+// unsynced is a group whose batch is applied, but not known to be synced.
+type unsynced struct {
+	group *group
+	batch *pebble.Batch
+}
+
+// syncAll waits for what was applied to be durable, while the next group is
+// being applied: the disk is not to wait for the processor.
+func (l *log) syncAll() {
+	for a := range l.syncing {
+		err := errors.Join(a.batch.SyncWait(), a.batch.Close())
+		if err != nil {
+			l.failed(fmt.Errorf("sync: %w", err))
+			continue // which finishes what is left
+		}
+		a.group.finish(nil)
 	}
 }
 
@@ -282,7 +315,7 @@ func (l *log) runLazy() {
 		case <-due.C:
 			sync = true
 		}
-		groups, open := l.take(len(unsynced) > 0)
+		groups, open := l.take()
 		if len(unsynced) == 0 && len(groups) > 0 {
 			due.Reset(l.lazy)
 		}
@@ -305,7 +338,11 @@ func (l *log) runLazy() {
 // commitLazily writes groups, and syncs all that is not yet if sync is set.
 func (l *log) commitLazily(groups, unsynced []*group, sync bool) error {
 	for _, g := range groups {
-		if err := l.commit(g, pebble.NoSync); err != nil {
+		batch, err := l.apply(g)
+		if err != nil {
+			return err
+		}
+		if err := batch.Close(); err != nil {
 			return err
 		}
 	}
@@ -334,19 +371,26 @@ func (l *log) abandon(err error) {
 	l.taken, l.pending = nil, nil
 }
 
-// commit writes one group as one batch.
-func (l *log) commit(g *group, options *pebble.WriteOptions) error {
+// apply writes one group as one batch. The caller waits until it is synced, and
+// closes the batch.
+func (l *log) apply(g *group) (*pebble.Batch, error) {
 	l.busy.Lock()
 	defer l.busy.Unlock()
 	batch := l.db.NewBatchWithSize(g.bytes)
-	defer batch.Close()
 	for _, op := range g.ops {
 		if err := l.put(batch, op); err != nil {
-			return err
+			return nil, errors.Join(err, batch.Close())
 		}
 	}
 	g.ops, g.latest = nil, nil
-	if err := l.db.Apply(batch, options); err != nil {
+	if l.lazy > 0 {
+		return batch, l.applied(g, l.db.Apply(batch, pebble.NoSync))
+	}
+	return batch, l.applied(g, l.db.ApplyNoSyncWait(batch, pebble.Sync))
+}
+
+func (l *log) applied(g *group, err error) error {
+	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	close(g.applied)

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,9 +30,9 @@ const mendedBatch = 4 << 20
 
 // Mend sets aside what Examine finds to be damaged in the data directory, so
 // that the rest can be used, and returns the folder that it is in; "" if
-// nothing is damaged. A damaged database is copied, but for the records that
-// cannot be read and the spans between them, and set aside whole: so it needs
-// as much space again. Nothing else may have the directory open.
+// nothing is damaged. A damaged database is replaced by a new one with all that
+// can be read of it (see salvage), and set aside whole: so that needs as much
+// space again. Nothing else may have the directory open.
 func Mend(options Options) (folder string, err error) {
 	options.ReadOnly = true
 	if err := finishMending(options.Dir); err != nil {
@@ -55,8 +58,23 @@ func Mend(options Options) (folder string, err error) {
 	if err := writeReport(folder, r); err != nil {
 		return folder, err
 	}
-	for name, d := range r.damage {
-		if err := s.mendDatabase(name, d, folder); err != nil {
+	if len(r.damage) > 0 {
+		if err := s.Close(); err != nil {
+			return folder, err
+		}
+		for name := range r.damage {
+			if err := flushLogs(options, name); err != nil {
+				return folder, err
+			}
+		}
+		again, err := Open(options)
+		if err != nil {
+			return folder, err
+		}
+		s = again
+	}
+	for name := range r.damage {
+		if err := s.mendDatabase(name, folder); err != nil {
 			return folder, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -128,14 +146,13 @@ func writeReport(folder string, r *Report) error {
 	return os.WriteFile(filepath.Join(folder, reportFile), []byte(text.String()), 0o600)
 }
 
-// mendDatabase replaces a database by a copy of what can be read of it.
-func (s *Store) mendDatabase(name string, d *damage, folder string) error {
+// mendDatabase replaces a database by a new one with what can be read of it.
+func (s *Store) mendDatabase(name, folder string) error {
 	partial, mended := s.path(name+partialSuffix), s.path(name+mendedSuffix)
 	if err := os.RemoveAll(partial); err != nil {
 		return err
 	}
-	db := map[string]*pebble.DB{mainFolder: s.db, bulkFolder: s.bulkDB}[name]
-	if err := s.copyDatabase(db, d, name+partialSuffix); err != nil {
+	if err := s.copyDatabase(name, name+partialSuffix); err != nil {
 		return err
 	}
 	for _, move := range [][2]string{{partial, mended}, {s.path(name), filepath.Join(folder, name)}, {mended, s.path(name)}} {
@@ -149,29 +166,62 @@ func (s *Store) mendDatabase(name string, d *damage, folder string) error {
 	return nil
 }
 
-// copyDatabase writes what is not damaged of db into a new database.
-func (s *Store) copyDatabase(db *pebble.DB, d *damage, name string) (err error) {
-	to, err := s.openDB(name, s.options.MemTable, false)
+// copyDatabase makes a new database of what can be read of another.
+func (s *Store) copyDatabase(from, to string) (err error) {
+	source := map[string]*pebble.DB{mainFolder: s.db, bulkFolder: s.bulkDB}[from]
+	target, err := s.openDB(to, false)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, to.Close()) }()
-	batch := to.NewBatch()
-	err = walk(db, d, func(key, record []byte, err error) error {
-		if err != nil || d.records[string(key)] {
-			return nil // it is set aside
-		}
-		if err := batch.Set(key, record, nil); err != nil || batch.Len() < mendedBatch {
-			return err
-		}
-		err = batch.Commit(pebble.NoSync)
-		batch = to.NewBatch()
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if err := s.salvage(from, source, target); err != nil {
 		return err
+	}
+	batch := target.NewBatch()
+	err = walk(target, nil, func(key, record []byte, err error) error {
+		if err == nil && s.sound(key, record) == nil {
+			return nil
+		}
+		return batch.Delete(key, nil) // it is set aside
 	})
+	if err == nil && from == mainFolder {
+		err = s.skipIDs(target, batch)
+	}
+	return errors.Join(err, batch.Commit(pebble.Sync), target.Flush())
+}
+
+// skipIDs sees to it that no id is given out that was before, although nobody
+// may know any more which those were.
+func (s *Store) skipIDs(db *pebble.DB, batch *pebble.Batch) error {
+	key := append([]byte{spaceCatalog}, idsTable+"\x00"+idsKey...)
+	var last uint64
+	record, closer, err := db.Get(key)
+	if err == nil {
+		if text, err := openRecord(s.sealer, key, record); err == nil {
+			_ = json.Unmarshal(text, &last) // else it is 0
+		}
+		err = closer.Close()
+	} else if errors.Is(err, pebble.ErrNotFound) {
+		err = nil
+	}
+	text := strconv.AppendUint(nil, last+1<<32, 10)
+	fresh := make([]byte, clearSize(text))
+	putClear(fresh, key, text)
+	return errors.Join(err, batch.Set(key, fresh, nil))
+}
+
+// flushLogs brings what stands in the write-ahead logs of a data directory
+// into tables.
+func flushLogs(options Options, name string) error {
+	s := &Store{options: options, fs: vfs.Default}
+	s.options.ReadOnly, s.options.Logger = false, slog.New(slog.DiscardHandler)
+	s.cache = pebble.NewCache(usualCache)
+	defer s.cache.Unref()
+	db, err := s.openDB(name, false)
 	if err != nil {
 		return err
 	}
-	return errors.Join(batch.Commit(pebble.Sync), to.Flush())
+	return errors.Join(db.Flush(), db.Close())
 }
 
 // finishMending does the last step of a mending that a crash has interrupted

@@ -15,6 +15,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,7 +26,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"naru/internal/seal"
@@ -57,10 +57,11 @@ type Options struct {
 	// MasterKeyFile is where the master key lives; empty means "master.key"
 	// in Dir. It is created for a new store only.
 	MasterKeyFile string
-	// MemTable and Cache are sizes in bytes; zero means 64 MiB and 32 MiB.
+	// MemTable and Cache are sizes in bytes; zero means 32 MiB each.
 	MemTable uint64
 	Cache    int64
 	Logger   *slog.Logger
+	Space    Space
 	// ReadOnly opens a store that exists without changing anything of it, a
 	// backup too, and also without the master key: then what is sealed cannot
 	// be read. What is appended fails with ErrReadOnly.
@@ -88,12 +89,15 @@ type Store struct {
 	master  *seal.MasterKey
 	root    *seal.MasterKey // secrets are derived from it; nil if the store is read only
 	sealer  *seal.Sealer
+	cache   *pebble.Cache // of both databases
 	db      *pebble.DB
 	log     *log
 	bulkDB  *pebble.DB
+	bulkLog *log
 	bulk    *Shard
 	catalog *Catalog
 	blobs   *Blobs
+	guard   *guard
 
 	copying sync.Mutex // held while a backup is taken
 
@@ -101,6 +105,8 @@ type Store struct {
 	shards [Shards]*Shard
 	closed bool
 	failed error
+
+	troubled time.Time // when trouble was last told of
 }
 
 // Open opens the store in options.Dir and creates it where there is none. It
@@ -119,19 +125,25 @@ func Open(options Options) (_ *Store, err error) {
 	if err := s.locate(); err != nil {
 		return nil, err
 	}
+	if s.guard, err = newGuard(s.options.Space, s.options.Logger); err != nil {
+		return nil, err
+	}
 	if err := s.removeSnapshot(); err != nil { // that a crash has left
 		return nil, err
 	}
-	if s.db, err = s.openDB(mainFolder, options.MemTable, options.ReadOnly); err != nil {
+	s.cache = pebble.NewCache(cmp.Or(options.Cache, usualCache))
+	if s.db, err = s.openDB(mainFolder, options.ReadOnly); err != nil {
 		return nil, err
 	}
-	if s.bulkDB, err = s.openDB(bulkFolder, options.MemTable/4, options.ReadOnly); err != nil {
+	if s.bulkDB, err = s.openDB(bulkFolder, options.ReadOnly); err != nil {
 		return nil, err
 	}
 	if err := s.openSealer(); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
 	s.blobs = &Blobs{s.fs, s.path(blobFolder)}
+	s.mu.Unlock()
 	if !options.ReadOnly {
 		err = s.blobs.make()
 	}
@@ -139,12 +151,12 @@ func Open(options Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s.log = startLog(s.db, s.sealer, 0, s.fail)
-	bulkLog := startLog(s.bulkDB, s.sealer, BulkLazy, s.fail)
+	s.bulkLog = startLog(s.bulkDB, s.sealer, BulkLazy, s.fail)
 	if options.ReadOnly {
 		s.log.close(ErrReadOnly)
-		bulkLog.close(ErrReadOnly)
+		s.bulkLog.close(ErrReadOnly)
 	}
-	s.bulk = &Shard{store: s, number: -1, prefix: []byte{spaceShard, 0}, db: s.bulkDB, log: bulkLog, done: make(chan struct{})}
+	s.bulk = &Shard{store: s, number: -1, prefix: []byte{spaceShard, 0}, db: s.bulkDB, log: s.bulkLog, done: make(chan struct{})}
 	s.catalog = newCatalog(s)
 	return s, nil
 }
@@ -162,63 +174,14 @@ func (s *Store) locate() error {
 			return err
 		}
 		s.fs, s.dir, s.master = vfs.Default, dir, dir.master
+		if s.options.Space.Usage == nil {
+			s.options.Space.Usage = diskUsage(s.options.Dir)
+		}
 	}
 	return nil
 }
 
 func (s *Store) path(name string) string { return s.fs.PathJoin(s.options.Dir, name) }
-
-func (s *Store) openDB(name string, memTable uint64, readOnly bool) (*pebble.DB, error) {
-	if memTable == 0 {
-		memTable = 64 << 20
-	}
-	cacheSize := s.options.Cache
-	if cacheSize == 0 {
-		cacheSize = 32 << 20
-	}
-	o := &pebble.Options{
-		FS:                 s.fs,
-		FormatMajorVersion: formatVersion,
-		MemTableSize:       memTable,
-		CacheSize:          cacheSize,
-		Logger:             pebbleLogger{s.options.Logger, s.fail},
-		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse, DataCorruption: s.corruption},
-	}
-	o.ReadOnly, o.ErrorIfNotExists = readOnly, readOnly
-	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
-	for i := range o.Levels {
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	if s.options.NoTicker {
-		o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
-	}
-	err := checkWAL(s.fs, s.path(name))
-	var db *pebble.DB
-	if err == nil {
-		db, err = pebble.Open(s.path(name), o)
-	}
-	if err != nil {
-		return nil, &brokenError{s.path(name), err}
-	}
-	return db, nil
-}
-
-// formatVersion is pebble's format for new stores. An existing store is raised
-// to it only here, by a change that docs/KEYS.md notes.
-const formatVersion = pebble.FormatNewest
-
-func (s *Store) misuse(info pebble.PossibleAPIMisuseInfo) {
-	s.options.Logger.Error("a key was deleted in a way that its history does not allow", "info", info.String())
-	if s.options.Misuse != nil {
-		s.options.Misuse(info.String())
-	}
-}
-
-// corruption is told of a part of a file that cannot be read. Whoever reads it
-// gets the error; what else there is can be used.
-func (s *Store) corruption(info pebble.DataCorruptionInfo) {
-	s.options.Logger.Error("a file of the database is damaged; naru check tells more", "file", info.Path, "err", info.Details.Error())
-}
 
 // dataKeyKey is where the wrapped data key id is kept.
 func dataKeyKey(id uint32) []byte {
@@ -362,8 +325,11 @@ func (s *Store) fail(err error) {
 	s.failed = err
 	s.options.Fatal(err)
 	s.loseShards()
-	s.log.abandon(err)
-	s.bulk.log.abandon(err)
+	for _, l := range []*log{s.log, s.bulkLog} {
+		if l != nil { // it is when the store is open
+			l.abandon(err)
+		}
+	}
 }
 
 // loseShards needs s.mu.
@@ -422,7 +388,7 @@ func (s *Store) Close() error {
 		return failed // the database may hang; its files are left as after a crash
 	}
 	s.log.close(ErrClosed)
-	s.bulk.log.close(ErrClosed)
+	s.bulkLog.close(ErrClosed)
 	close(s.bulk.done)
 	return s.closeFiles()
 }
@@ -434,28 +400,11 @@ func (s *Store) closeFiles() error {
 			errs = append(errs, db.Close())
 		}
 	}
+	if s.cache != nil {
+		s.cache.Unref()
+	}
 	if s.dir != nil {
 		errs = append(errs, s.dir.close())
 	}
 	return errors.Join(errs...)
-}
-
-// pebbleLogger passes the database's words on. After Fatalf pebble must not go
-// on: a commit that it acknowledges then was not written.
-type pebbleLogger struct {
-	log  *slog.Logger
-	fail func(error)
-}
-
-func (l pebbleLogger) Infof(format string, args ...any) {
-	l.log.Debug("database: " + fmt.Sprintf(format, args...))
-}
-
-func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.log.Error("database: " + fmt.Sprintf(format, args...))
-}
-
-func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.fail(fmt.Errorf("database: "+format, args...))
-	select {}
 }

@@ -61,6 +61,7 @@ const (
 	CodeExpiredToken  = "ExpiredToken"
 	CodeAccessDenied  = "AccessDenied"
 	CodeForbiddenHost = "ForbiddenHost"
+	CodeNoRoom        = "NoRoom"
 )
 
 // commonForm gives a common error's names: in JSON 1.0 (SQS), in JSON 1.1 and
@@ -83,6 +84,7 @@ var commonForms = map[string]commonForm{
 	CodeBadAuth:       {400, coral + "IncompleteSignatureException", "IncompleteSignatureException", "IncompleteSignature"},
 	CodeExpiredToken:  {403, coral + "ExpiredTokenException", "ExpiredTokenException", "ExpiredToken"},
 	CodeAccessDenied:  {403, coral + "AccessDeniedException", "AccessDeniedException", "AccessDenied"},
+	CodeNoRoom:        {503, coral + "ServiceUnavailableException", "ServiceUnavailableException", "ServiceUnavailable"},
 	CodeForbiddenHost: {403, coral + "AccessDeniedException", "AccessDeniedException", "AccessDenied"},
 }
 

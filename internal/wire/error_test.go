@@ -207,6 +207,7 @@ var commonCodes = map[string]struct {
 	CodeExpiredToken:  {403, "ExpiredTokenException", "ExpiredToken", "ExpiredTokenException", "ExpiredToken"},
 	CodeAccessDenied:  {403, "AccessDeniedException", "AccessDenied", "AccessDeniedException", "AccessDenied"},
 	CodeForbiddenHost: {403, "AccessDeniedException", "AccessDenied", "AccessDeniedException", "AccessDenied"},
+	CodeNoRoom:        {503, "ServiceUnavailableException", "ServiceUnavailable", "ServiceUnavailableException", "ServiceUnavailable"},
 }
 
 func TestErrorsOfTheFrontDoorInEachStyle(t *testing.T) {

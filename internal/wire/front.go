@@ -45,6 +45,8 @@ type Gate interface {
 // A Front serves the operations of services over HTTP.
 type Front struct {
 	Gate Gate
+	// Room, if it is set, refuses an operation for which the disk has no room.
+	Room func(operation string) error
 	// Settle waits until what replies rest on is durable.
 	Settle func(context.Context) error
 	Log    *slog.Logger
@@ -302,6 +304,11 @@ func (x *exchange) run() (any, error) {
 	}
 	if err := x.front.Gate.Authorize(ctx, caller, needs); err != nil {
 		return nil, err
+	}
+	if x.front.Room != nil {
+		if err := x.front.Room(x.op.Name); err != nil {
+			return nil, err
+		}
 	}
 	return x.op.call(ctx, in)
 }

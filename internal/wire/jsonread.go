@@ -80,7 +80,7 @@ func (r *jsonReader) literal(word string) bool {
 	return true
 }
 
-var kindNames = [...]string{"String", "Integer", "Double", "Boolean", "Blob", "Timestamp", "structure", "list", "map", "document"}
+var kindNames = [...]string{"String", "Integer", "Double", "Boolean", "Blob", "Timestamp", "structure", "list", "map", "document", "Blob"}
 
 // found names what comes next, in AWS's words.
 func (r *jsonReader) found() string {
@@ -128,6 +128,8 @@ func (r *jsonReader) value(s *shape, v reflect.Value) error {
 			return r.mismatch(s)
 		}
 		return nil
+	case kindText:
+		return r.textValue(v)
 	case kindJSON:
 		r.space()
 		start := r.pos

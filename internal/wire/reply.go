@@ -61,7 +61,7 @@ func (x *exchange) write(status int, body []byte) {
 func (x *exchange) fail(e *Error) {
 	r := x.service.reply(x.protocol, e)
 	gone := x.r.Context().Err() != nil && errors.Is(e.Cause, context.Canceled)
-	if r.receiver && !gone {
+	if r.receiver && !gone && e.Code != CodeNoRoom { // of that, whoever is short of something tells once
 		x.front.Log.Error("a request failed", "requestId", x.id, "service", x.service.Name, "operation", x.name(), "err", e)
 	} else {
 		x.front.Log.Debug("a request was refused", "requestId", x.id, "service", x.service.Name, "operation", x.name(), "err", e)

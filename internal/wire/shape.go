@@ -50,6 +50,7 @@ const (
 	kindList
 	kindMap
 	kindJSON
+	kindText // a blob as text: see Front.Do
 )
 
 // A field is a member of a structure.

@@ -13,8 +13,8 @@ const anybody = { accessKeyId: 'test', secretAccessKey: 'test' };
 // An sdk has
 //
 //	name      for the names of tests
-//	client    returns a client of a service ("sqs", "lambda", "events", "logs",
-//	          "iam" or "sts") of a Naru: an object with call(operation, input, signal)
+//	client    returns a client of a service ("sqs", "lambda", "events",
+//	          "scheduler", "logs", "iam" or "sts") of a Naru: an object with call(operation, input, signal)
 //	query     whether it speaks the query protocol to SQS
 //	shows     returns which of an error's two names, that of SQS's model and
 //	          that of the query protocol, its users see
@@ -31,7 +31,7 @@ export class Failure extends Error {
 }
 
 function second(module, name, query) {
-  const classes = { sqs: 'SQS', lambda: 'Lambda', events: 'CloudWatchEvents', logs: 'CloudWatchLogs', iam: 'IAM', sts: 'STS' };
+  const classes = { sqs: 'SQS', lambda: 'Lambda', events: 'CloudWatchEvents', scheduler: 'Scheduler', logs: 'CloudWatchLogs', iam: 'IAM', sts: 'STS' };
   return {
     name,
     query,
@@ -58,7 +58,7 @@ function second(module, name, query) {
 }
 
 function third() {
-  const modules = { sqs: 'SQS', lambda: 'Lambda', events: 'EventBridge', logs: 'CloudWatchLogs', iam: 'IAM', sts: 'STS' };
+  const modules = { sqs: 'SQS', lambda: 'Lambda', events: 'EventBridge', scheduler: 'Scheduler', logs: 'CloudWatchLogs', iam: 'IAM', sts: 'STS' };
   const packages = { events: 'eventbridge', logs: 'cloudwatch-logs' };
   return {
     name: 'SDK v3',
