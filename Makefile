@@ -22,8 +22,8 @@ $(HELPER): $(shell find cmd/naru-helper internal/sandbox -name '*.go' -not -name
 $(BIN): $(SOURCES) $(HELPER)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/naru
 
-# What a fresh machine lacks: Debian packages (as root), npm and Python packages.
-setup:
+# What a fresh machine lacks: Debian packages (as root), npm, Python and Maven packages.
+setup: build
 	@scripts/setup
 
 # The story, told in the terminal with real functions. KEEP=1 leaves Naru running.
