@@ -141,7 +141,7 @@ func TestTheSameFunctionInEveryLanguage(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			function(t, n, l.name, "", func(in *lambda.CreateFunctionInput) {
 				in.Runtime, in.Handler, in.Code = l.runtime, &l.handler, &types.FunctionCode{ZipFile: l.code(t)}
-				in.Layers, in.Timeout, in.MemorySize = []string{*layer.LayerVersionArn}, aws.Int32(2), aws.Int32(256)
+				in.Layers, in.Timeout, in.MemorySize = []string{*layer.LayerVersionArn}, aws.Int32(5), aws.Int32(256)
 			})
 			l.answers(t, n)
 			l.goesWrong(t, n)
@@ -179,7 +179,7 @@ func (l language) goesWrong(t *testing.T, n *naru) {
 	for _, c := range []struct{ do, payload, log string }{
 		{"fail", l.fails, "Status: error"},
 		{"crash", `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: ID Error: Runtime exited with error: exit status 3"}`, "Error Type: Runtime.ExitError"},
-		{"sleep", `{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ID Error: Task timed out after 2.00 seconds"}`, "Task timed out after 2.00 seconds"},
+		{"sleep", `{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ID Error: Task timed out after 5.00 seconds"}`, "Task timed out after 5.00 seconds"},
 		{"hog", "", "Status: error"},
 	} {
 		out := invoke(t, n, l.name, `{"do":"`+c.do+`"}`)

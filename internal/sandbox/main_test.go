@@ -140,23 +140,30 @@ func playDaemon(args []string) {
 	}
 }
 
-// playServer launches an environment with a daemon in it, prints the ids of
-// its processes, and waits to be killed.
-func playServer([]string) {
-	l := plain()
-	e, err := l.Launch(context.Background(), Spec{
-		Command: role("daemon", "first"),
-		Output: func(lines []Line) {
-			for _, line := range lines {
-				fmt.Println(line.Text)
-			}
-		},
-	})
+// playServer launches an environment with a daemon in it, in a mode, prints the ids
+// of its processes, and waits to be killed.
+func playServer(args []string) {
+	l, err := New(Options{Mode: Mode(args[0])})
+	if err != nil {
+		fmt.Println("impossible:", err)
+		return
+	}
+	there := make(chan struct{})
+	spec := Spec{Command: role("daemon", "first"), Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Output: func([]Line) { close(there) }}
+	if l.Tier() == Namespaced {
+		spec.Mounts = []Mount{{filepath.Dir(spec.Command[0]), "/opt"}}
+		spec.Command[0] = "/opt/" + filepath.Base(spec.Command[0])
+	}
+	e, err := l.Launch(context.Background(), spec)
 	if err != nil {
 		panic(err)
 	}
+	<-there
 	fmt.Println("process", e.body.helper.Process.Pid)
-	fmt.Println("process", e.PID())
+	for _, p := range proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid) {
+		fmt.Println("process", p.PID)
+	}
+	fmt.Println("that is all")
 	rest()
 }
 
