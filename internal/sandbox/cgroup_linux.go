@@ -178,11 +178,14 @@ func write(folder, file, value string) error {
 	return os.WriteFile(filepath.Join(folder, file), []byte(value), 0)
 }
 
+// has reports whether environments are bound by a controller.
+func (c *cgroups) has(controller string) bool { return c != nil && c.folders[controller] != "" }
+
 // String says what is bound.
 func (c *cgroups) String() string {
 	var names []string
 	for _, name := range controllers {
-		if c != nil && c.folders[name] != "" {
+		if c.has(name) {
 			names = append(names, name)
 		}
 	}

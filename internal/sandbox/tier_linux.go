@@ -26,35 +26,49 @@ func (l *Launcher) prepare() (err error) {
 	if l.options.Mode == None {
 		return nil
 	}
-	program, owners := l.ground.program, l.ground.owners
-	if os.Getuid() == 0 {
-		owners = newOwners()
-	}
+	program := l.ground.program
 	l.ground = newGround(l.Private())
-	l.ground.program, l.ground.owners = program, owners
-	for _, tier := range []Tier{Namespaced, Landlocked} {
-		l.tier = tier
+	l.ground.program = program
+	for _, try := range l.attempts() {
+		l.tier, l.ground.owners = try.tier, try.owners
 		err := l.probe()
 		if err == nil {
 			l.groupUp()
 			return nil
 		}
-		why := fmt.Sprintf("%s: %s", tierNames[tier], trimmed(err))
-		if hint := hint(tier, err); hint != "" {
+		why := fmt.Sprintf("%s: %s", try.without, trimmed(err))
+		if hint := hint(try, err); hint != "" {
 			why += ". " + hint
 		}
 		l.notes = append(l.notes, why)
-		if l.options.Mode == Strict {
-			l.release()
-			return fmt.Errorf("sandbox: --sandbox strict is not possible here. %s", why)
-		}
+	}
+	if l.options.Mode == Strict {
+		l.release()
+		return fmt.Errorf("sandbox: --sandbox strict is not possible here. %s", strings.Join(l.notes, ". "))
 	}
 	l.tier = Plain
 	l.groupUp()
 	return nil
 }
 
-var tierNames = map[Tier]string{Namespaced: "No namespaces", Landlocked: "No landlock"}
+// An attempt is at a tier, and says what is not there if it fails.
+type attempt struct {
+	tier    Tier
+	owners  *owners
+	without string
+}
+
+// attempts are those that the mode allows, the best first.
+func (l *Launcher) attempts() (all []attempt) {
+	if os.Getuid() == 0 {
+		all = append(all, attempt{Namespaced, newOwners(), "No user ids of their own for environments"})
+	}
+	all = append(all, attempt{Namespaced, nil, "No namespaces"})
+	if l.options.Mode != Strict {
+		all = append(all, attempt{Landlocked, nil, "No landlock"})
+	}
+	return all
+}
 
 // newOwners lets environments have users of their own.
 func newOwners() *owners {
@@ -66,7 +80,7 @@ func newOwners() *owners {
 func (l *Launcher) groupUp() {
 	groups, err := openCgroups("/")
 	if err != nil {
-		l.notes = append(l.notes, "No control groups, so that a watch bounds memory and processes: "+trimmed(err)+".")
+		l.notes = append(l.notes, "No control groups: "+trimmed(err)+".")
 	}
 	l.ground.groups = groups
 }
@@ -126,9 +140,12 @@ func (l *Launcher) probe() error {
 	return errors.Join(err, b.abandon())
 }
 
-// hint says what an operator can do about a tier that is not there.
-func hint(tier Tier, err error) string {
+// hint says what an operator can do about an attempt that failed.
+func hint(a attempt, err error) string {
+	tier := a.tier
 	switch {
+	case a.owners != nil:
+		return "They take the CAP_SYS_ADMIN of the machine's root"
 	case tier == Landlocked && helper.LandlockABI() < 1:
 		return "This kernel has no landlock (Linux 5.13 and later have, if it is switched on with lsm=landlock,...)"
 	case tier == Namespaced && sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1" && os.Getuid() != 0:
@@ -176,7 +193,7 @@ func Explain(w io.Writer, o Options) {
 		o.Mode = m.mode
 		l, err := New(o)
 		if err != nil {
-			fmt.Fprintf(w, "--sandbox %-6s  no    %s\n", m.mode, trimmed(err))
+			fmt.Fprintf(w, "--sandbox %-6s  no    %s\n", m.mode, strings.TrimPrefix(trimmed(err), "--sandbox strict is not possible here. "))
 			continue
 		}
 		fmt.Fprintf(w, "--sandbox %-6s  yes   %s\n", m.mode, m.what)
@@ -203,7 +220,20 @@ func (l *Launcher) details() string {
 	if l.ground.groups != nil {
 		parts = append(parts, "control groups bound "+l.ground.groups.String())
 	} else {
-		parts = append(parts, "a watch bounds memory and processes")
+		parts = append(parts, "a watch bounds memory")
+	}
+	if l.countsProcesses() {
+		parts = append(parts, "the kernel bounds processes")
+	} else {
+		parts = append(parts, "a watch bounds processes, which a fork bomb may outrun")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// countsProcesses reports whether the kernel bounds how many processes an
+// environment has: by a control group, or by a limit of its user in its namespace,
+// which the machine's root does not have.
+func (l *Launcher) countsProcesses() bool {
+	byUser := l.tier == Namespaced && (l.ground.owners != nil || os.Getuid() != 0)
+	return byUser || l.ground.groups.has("pids")
 }

@@ -24,6 +24,10 @@ const harmless = unix.MS_NOSUID | unix.MS_NODEV
 // devices are what there is in /dev.
 var devices = []string{"null", "zero", "full", "random", "urandom"}
 
+// sealed are what of /proc can't be written even by the machine's root, whose files
+// they are.
+var sealed = []string{"sys", "sysrq-trigger", "irq", "bus", "fs"}
+
 // layOut lays out the root and makes it the one of this process. Nothing else of
 // the file system can be reached from then on.
 func (r *Root) layOut() error {
@@ -83,6 +87,17 @@ func (r *Root) furnish(mounts []Mount) error {
 		{"tmpfs", "dev", unix.MS_NOSUID | unix.MS_NOEXEC, devOptions},
 	} {
 		if err := failed("mount "+m.kind+" at /"+m.at, unix.Mount(m.kind, m.at, m.kind, m.flags, m.options)); err != nil {
+			return err
+		}
+	}
+	for _, name := range sealed {
+		m := Mount{From: "proc/" + name, At: "/proc/" + name}
+		if err := m.open(); errors.Is(err, os.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := m.move(); err != nil {
 			return err
 		}
 	}
@@ -150,7 +165,12 @@ func (m *Mount) attach() error {
 	} else if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.WriteFile(at, nil, 0o644)); err != nil {
 		return err
 	}
-	if err := failed("move_mount "+m.At, unix.MoveMount(m.FD, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH)); err != nil {
+	return m.move()
+}
+
+// move mounts what was opened at a place that is there.
+func (m *Mount) move() error {
+	if err := failed("move_mount "+m.At, unix.MoveMount(m.FD, "", unix.AT_FDCWD, inside(m.At), unix.MOVE_MOUNT_F_EMPTY_PATH)); err != nil {
 		return err
 	}
 	return failed("close", unix.Close(m.FD))
