@@ -324,7 +324,7 @@ func (b *tasksBench) idle(ctx context.Context) error {
 	}
 	wait(b.Duration)
 	resident, after, err := usage(b.server.pid)
-	b.result.Share, b.result.Memory = (after - before).Seconds()/b.Duration.Seconds(), resident
+	b.result.Share, b.result.Memory = (after-before).Seconds()/b.Duration.Seconds(), resident
 	return errors.Join(err, ctx.Err())
 }
 

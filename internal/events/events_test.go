@@ -34,7 +34,7 @@ type world struct {
 	service *Service
 	ref     queue.Ref
 	denied  atomic.Bool // the target may not be used
-	last    delivery.Delivery
+	last    atomic.Pointer[delivery.Delivery]
 }
 
 const (
@@ -88,7 +88,7 @@ func (w *world) deliver(_ context.Context, d *delivery.Delivery) ([]queue.Outgoi
 	if w.denied.Load() {
 		return nil, &delivery.Failure{Code: delivery.NoPermissions}
 	}
-	w.last = *d
+	w.last.Store(d)
 	if bus, ok := strings.CutPrefix(d.Target, "arn:aws:events:us-east-1:000000000000:event-bus/"); ok {
 		return w.service.Forward(account, region, bus, d.ID, d.Payload, d.Hops+1)
 	}
@@ -306,7 +306,7 @@ func TestTagsOfARuleGiveItsFiringsOptions(t *testing.T) {
 		if got := times(w.received()); len(got) != 4 || got[0] != "2000-01-01T01:00:00Z" || got[3] != "2000-01-01T04:00:00Z" {
 			t.Errorf("fired for %q", got)
 		}
-		if offset := w.last.Due.Sub(time.Date(2000, 1, 1, 4, 0, 0, 0, time.UTC)); offset <= 0 || offset >= 30*time.Minute {
+		if offset := w.last.Load().Due.Sub(time.Date(2000, 1, 1, 4, 0, 0, 0, time.UTC)); offset <= 0 || offset >= 30*time.Minute {
 			t.Errorf("the last was due %v later", offset)
 		}
 		w.must(w.service.TagResource(call(), &TagResourceInput{ResourceARN: &arn, Tags: []Tag{{"naru:overlap", "skip"}}}))

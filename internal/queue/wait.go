@@ -90,7 +90,7 @@ func (l *waitList) shorten(w *waiter) {
 // await returns once w is answered, which happens at the latest when its time
 // is up or ctx is done.
 func (q *Queue) await(ctx context.Context, w *waiter) {
-	if w.short {
+	if w.request.Wait <= 0 {
 		<-w.answered
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +34,9 @@ type world struct {
 	post    *delivery.Post
 	service *Service
 	ref     queue.Ref
-	made    []delivery.Delivery
+
+	mu   sync.Mutex
+	made []delivery.Delivery
 }
 
 const (
@@ -70,7 +73,9 @@ func (w *world) start() {
 	w.post, err = delivery.Open(delivery.Options{
 		Store: w.store, Engine: w.engine, Clock: &w.clock, Log: log, Meter: new(meter.Registry),
 		Deliver: func(_ context.Context, d *delivery.Delivery) ([]queue.Outgoing, error) {
+			w.mu.Lock()
 			w.made = append(w.made, *d)
+			w.mu.Unlock()
 			return []queue.Outgoing{{Address: "q", Payload: []byte(d.Payload)}}, nil
 		},
 	})
@@ -116,13 +121,21 @@ func (w *world) powerCut() {
 	w.start()
 }
 
+// deliveries returns what has been sent since it was last asked.
+func (w *world) deliveries() []delivery.Delivery {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	made := w.made
+	w.made = nil
+	return made
+}
+
 // fired returns the times for which something has been sent since it was last
 // asked, and of each what.
 func (w *world) fired() (at, payloads []string) {
 	w.Helper()
-	synctest.Wait()
-	made := w.made
-	w.made = nil
+	made := w.deliveries()
 	slices.SortFunc(made, func(a, b delivery.Delivery) int { return a.At.Compare(b.At) })
 	for _, d := range made {
 		at, payloads = append(at, d.At.UTC().Format("2006-01-02T15:04")), append(payloads, d.Payload)
@@ -289,10 +302,11 @@ func TestAFlexibleWindowIsKeptTo(t *testing.T) {
 			sleep(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour - time.Second)))
 			w.fired()
 			sleep(20*time.Minute + 2*time.Second)
-			if len(w.made) != 1 {
-				t.Fatalf("%d fired", len(w.made))
+			made := w.deliveries()
+			if len(made) != 1 {
+				t.Fatalf("%d fired", len(made))
 			}
-			moments[int(w.made[0].Due.Sub(w.made[0].At).Minutes())] = true
+			moments[int(made[0].Due.Sub(made[0].At).Minutes())] = true
 			w.fired()
 		}
 		if len(moments) < 8 {
@@ -487,7 +501,7 @@ func TestTagsGiveOptions(t *testing.T) {
 		sleep(3*time.Hour + time.Minute)
 		w.powerCut()
 		sleep(time.Minute)
-		if got := w.made; len(got) != 0 { // the first is still in the queue
+		if got := w.deliveries(); len(got) != 0 { // the first is still in the queue
 			t.Errorf("while the first was still there %d were sent", len(got))
 		}
 		q := w.engine.Queue(w.ref.Content)
