@@ -95,6 +95,10 @@ func (k Kit) Install(ctx context.Context, dir, tool string, out io.Writer) (err 
 	defer func() { err = errors.Join(err, os.RemoveAll(fresh)) }()
 	if tool == "" {
 		tool = k.tool
+	} else if strings.Contains(tool, "/") { // it is run in another folder
+		if tool, err = filepath.Abs(tool); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(os.Chmod(fresh, 0o755), k.fill(ctx, fresh, tool, out)); err != nil {
 		return err

@@ -52,6 +52,15 @@ func TestAKitIsThereWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
+func TestAToolIsGivenByARelativePath(t *testing.T) {
+	dir, k := t.TempDir(), kit(t, "nodejs")
+	path := tool(t, "mkdir node_modules")
+	t.Chdir(filepath.Dir(filepath.Dir(path)))
+	if err := k.Install(t.Context(), dir, "./"+filepath.Base(filepath.Dir(path))+"/tool", os.Stderr); err != nil || !k.Installed(dir) {
+		t.Errorf("not installed: %v", err)
+	}
+}
+
 func TestJarsAreHeldAgainstTheirSums(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
