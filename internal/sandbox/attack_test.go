@@ -188,6 +188,22 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// TestWhatHidesSomething is not for environments to change, however it is named.
+func TestWhatHidesSomething(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir+"/temp/data/key", "k")
+	if err := os.Symlink(dir+"/temp", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir + "/temp")
+	for private, want := range map[string]bool{dir + "/temp": true, dir + "/temp/data": true, dir + "/link/data": true, "data": true, dir + "/other": false, dir: false} {
+		l := &Launcher{options: Options{Private: []string{private}}}
+		if got := l.hides(dir + "/temp"); got != want {
+			t.Errorf("%s is hidden: %v", private, got)
+		}
+	}
+}
+
 // signals: neither Naru nor a neighbour can be sent one.
 func (a *arena) signals(t *testing.T) {
 	neighbour, r := a.attack("rest")

@@ -187,11 +187,22 @@ func (l *Launcher) rules(spec Spec) *helper.Landlock {
 // hides reports whether something private lies in a folder.
 func (l *Launcher) hides(dir string) bool {
 	for _, private := range l.options.Private {
-		if rest, err := filepath.Rel(dir, private); err == nil && filepath.IsLocal(rest) {
+		if rest, err := filepath.Rel(resolved(dir), resolved(private)); err == nil && filepath.IsLocal(rest) {
 			return true
 		}
 	}
 	return false
+}
+
+// resolved returns an absolute path without symbolic links, as far as it exists.
+func resolved(path string) string {
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // startHelper starts a helper with descriptors from 3 on.

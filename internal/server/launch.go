@@ -7,7 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
+	"os"
 	"syscall"
 
 	"naru/internal/lambda"
@@ -29,8 +29,8 @@ func newLauncher(c Config) (*sandbox.Launcher, error) {
 
 func sandboxOptions(c Config) sandbox.Options {
 	o := sandbox.Options{Mode: sandbox.Mode(c.Sandbox), Program: c.Helper, Log: c.Log, Private: private(c)}
-	if c.Data != InMemory {
-		o.Private = append(o.Private, filepath.Join(c.Data, "cache"))
+	if c.Data == InMemory {
+		o.Private = append(o.Private, os.TempDir()) // where code is unpacked
 	}
 	return o
 }
