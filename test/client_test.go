@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,7 +58,7 @@ func (n *naru) anonymous() caller { return n.as("", "", "") }
 // fault of Naru's is not to be glossed over.
 func (c caller) config() aws.Config {
 	config := aws.Config{
-		Region: c.region, BaseEndpoint: &c.naru.endpoint, HTTPClient: c.naru.client,
+		Region: c.region, BaseEndpoint: &c.naru.endpoint, HTTPClient: wholly{c.naru.client},
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	config.Credentials = aws.AnonymousCredentials{}
@@ -65,6 +66,24 @@ func (c caller) config() aws.Config {
 		config.Credentials = credentials.StaticCredentialsProvider{Value: c.creds}
 	}
 	return config
+}
+
+// A wholly sends requests whose body nobody else can close. The SDK closes its own
+// as soon as a response begins, and from then on the body's WriteTo fails with
+// io.EOF; if the transport has yet to look whether the body has ended, it takes
+// that for a failure and closes the connection, with the rest of the response.
+type wholly struct{ *http.Client }
+
+func (w wholly) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return w.Client.Do(r)
 }
 
 func (c caller) sqs() *sqs.Client             { return sqs.NewFromConfig(c.config()) }

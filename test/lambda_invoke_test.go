@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -319,6 +322,58 @@ func TestURLsStream(t *testing.T) {
 		if _, err := c.DeleteFunctionUrlConfig(background, &lambda.DeleteFunctionUrlConfigInput{FunctionName: aws.String("f")}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What became of an event reaches a bus, and by its rule a queue.
+func TestDestinationsReachEventBuses(t *testing.T) {
+	needNode(t)
+	n := start(t)
+	told := openQueue(t, n, "told")
+	bus, err := n.user().events().CreateEventBus(background, &eventbridge.CreateEventBusInput{Name: aws.String("results")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventRule(t, n, "results", "all", "lambda", eventTarget(told))
+	function(t, n, "f", "exports.handler = async (event) => { if (event.bad) throw new Error('bad'); return 'good'; };", nil)
+	c := n.user().lambda()
+	_, err = c.PutFunctionEventInvokeConfig(background, &lambda.PutFunctionEventInvokeConfigInput{
+		FunctionName: aws.String("f"), MaximumRetryAttempts: aws.Int32(0), DestinationConfig: &types.DestinationConfig{
+			OnSuccess: &types.OnSuccess{Destination: bus.EventBusArn}, OnFailure: &types.OnFailure{Destination: bus.EventBusArn},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, payload := range []string{`{"good":1}`, `{"bad":1}`} {
+		if _, err := c.Invoke(background, &lambda.InvokeInput{FunctionName: aws.String("f"), InvocationType: types.InvocationTypeEvent, Payload: []byte(payload)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[string]string{}
+	for len(got) < 2 {
+		for _, m := range taken(t, n, "told") {
+			var event struct {
+				DetailType string `json:"detail-type"`
+				Source     string
+				Resources  []string
+				Detail     struct{ RequestPayload json.RawMessage }
+			}
+			if err := json.Unmarshal([]byte(*m.Body), &event); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(event.Resources, []string{*bus.EventBusArn, "arn:aws:lambda:us-east-1:" + account + ":function:f:$LATEST"}) {
+				t.Errorf("the event is about %q", event.Resources)
+			}
+			got[event.DetailType] = string(event.Detail.RequestPayload)
+		}
+	}
+	want := map[string]string{
+		"Lambda Function Invocation Result - Success": `{"good":1}`,
+		"Lambda Function Invocation Result - Failure": `{"bad":1}`,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("there are events %q", got)
 	}
 }
 

@@ -204,7 +204,7 @@ func (s *Service) checkDestinations(ctx context.Context, v *Version, c *Destinat
 		case target == v.name().arn() || strings.HasPrefix(target, v.name().arn()+":"):
 			return invalid("You can't specify the function as a destination for itself.")
 		}
-		if _, err := s.options.Outgoing(ctx, Message{From: v.caller(), Target: target, Payload: []byte("{}")}); err != nil {
+		if _, err := s.options.Outgoing(ctx, Message{From: v.caller(), Target: target, Probe: true}); err != nil {
 			return undeliverable(target, a.Service, err)
 		}
 	}

@@ -85,10 +85,10 @@ type Options struct {
 	Memory      int64
 	// Assume returns the credentials with which a function acts as its role.
 	Assume func(role, session string) (Credentials, error)
-	// Outgoing returns the message by which a function sends something to what
-	// an ARN names, if its role may. Target and payload may be empty, to learn
-	// whether it could.
-	Outgoing func(context.Context, Message) (queue.Outgoing, error)
+	// Outgoing returns the messages by which a function sends something to what
+	// an ARN names, if its role may: one, or on an event bus one for each target
+	// that gets it. Of a probe there are none: it tells whether it could.
+	Outgoing func(context.Context, Message) ([]queue.Outgoing, error)
 	// Queue returns the queue that an ARN names, for what it triggers.
 	Queue func(arn string) Queue
 	// TriggerRamp says how fast triggers run more batches at a time; "" means
@@ -112,6 +112,9 @@ type Message struct {
 	Target     string // ARN
 	Payload    []byte
 	Attributes map[string]Attribute // of a message to a queue
+	DetailType string               // of an event on a bus
+	Resources  []string             // ARNs of what an event on a bus is about
+	Probe      bool                 // nothing is to be sent
 	Trace      string               // X-Ray trace header
 }
 

@@ -118,22 +118,23 @@ func (w *world) powerCut() {
 }
 
 // outgoing sends to contents that stand for queues, and to functions.
-func (w *world) outgoing(_ context.Context, m Message) (queue.Outgoing, error) {
+func (w *world) outgoing(_ context.Context, m Message) ([]queue.Outgoing, error) {
 	a, err := arn.Parse(m.Target)
 	if err != nil {
-		return queue.Outgoing{}, err
+		return nil, err
 	}
 	if function, ok := strings.CutPrefix(a.Resource, "function:"); ok {
 		if _, err := w.service.InvokeNeeds(a.Account, a.Region, function); err != nil {
-			return queue.Outgoing{}, err
+			return nil, err
 		}
-		return w.service.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+		out, err := w.service.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+		return []queue.Outgoing{out}, err
 	}
 	if _, ok := w.queues[a.Resource]; !ok {
-		return queue.Outgoing{}, errors.New("no such queue")
+		return nil, errors.New("no such queue")
 	}
 	text, err := json.Marshal(map[string]any{"payload": json.RawMessage(m.Payload), "attributes": m.Attributes})
-	return queue.Outgoing{Address: a.Resource, Payload: text}, err
+	return []queue.Outgoing{{Address: a.Resource, Payload: text}}, err
 }
 
 // resolve tells the engine what stands at an address.

@@ -75,10 +75,19 @@ func (s *Service) record(o *outcome) ([]byte, error) {
 	return json.Marshal(r)
 }
 
+// The detail types of what became of an event, on an event bus.
+const (
+	successEvent = "Lambda Function Invocation Result - Success"
+	failureEvent = "Lambda Function Invocation Result - Failure"
+)
+
 // tell settles an event for good, and sends what is told of it: in one batch,
 // so that it is told once, whatever crashes when.
 func (s *Service) tell(q *queue.Queue, d *queue.Delivery, o *outcome) error {
-	target := ""
+	target, detailType := "", failureEvent
+	if o.condition == succeeded {
+		detailType = successEvent
+	}
 	if o.config != nil {
 		target = o.config.OnFailure
 		if o.condition == succeeded {
@@ -91,7 +100,9 @@ func (s *Service) tell(q *queue.Queue, d *queue.Delivery, o *outcome) error {
 		if err != nil {
 			return err
 		}
-		messages = s.address(messages, o, "lambda_destination_delivery_failures", Message{Target: target, Payload: text})
+		messages = s.address(messages, o, "lambda_destination_delivery_failures", Message{
+			Target: target, Payload: text, DetailType: detailType, Resources: []string{target, o.name.orLatest().arn()},
+		})
 	}
 	if o.condition != succeeded {
 		s.options.Meter.Counter("lambda_async_dropped", "function", o.name.function).Add(1)
@@ -128,7 +139,7 @@ func (s *Service) address(messages []queue.Outgoing, o *outcome, counter string,
 		s.log.Warn("what became of an event cannot be sent", "function", o.name.arn(), "requestId", o.event.RequestID, "target", m.Target, "err", err)
 		return messages
 	}
-	return append(messages, out)
+	return append(messages, out...)
 }
 
 // maxErrorMessage bounds the text of an error in a dead letter, in bytes.
@@ -171,7 +182,7 @@ func (s *Service) checkDeadLetter(ctx context.Context, v *Version) error {
 	if v.DeadLetter == "" {
 		return nil
 	}
-	if _, err := s.options.Outgoing(ctx, Message{From: v.caller(), Target: v.DeadLetter, Payload: []byte("{}")}); err != nil {
+	if _, err := s.options.Outgoing(ctx, Message{From: v.caller(), Target: v.DeadLetter, Probe: true}); err != nil {
 		var e *wire.Error
 		if a, parsed := arn.Parse(v.DeadLetter); errors.As(err, &e) && e.Code == wire.CodeAccessDenied || parsed != nil || a.Service != "sqs" {
 			return invalid("The provided execution role does not have permissions to call SendMessage on SQS")

@@ -206,9 +206,10 @@ func newStage(t *testing.T, services ...wire.Service) *stage {
 	return st
 }
 
-// A whole sends requests whose body nobody else can close: the SDK closes the
-// one that it gave as soon as a response begins, and the connection breaks if
-// the transport has not seen its end yet.
+// A whole sends requests whose body nobody else can close. The SDK closes its own
+// as soon as a response begins, and from then on the body's WriteTo fails with
+// io.EOF; if the transport has yet to look whether the body has ended, it takes
+// that for a failure and closes the connection, with the rest of the response.
 type whole struct{ http.RoundTripper }
 
 func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {

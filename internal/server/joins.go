@@ -10,6 +10,7 @@ import (
 
 	"naru/internal/arn"
 	"naru/internal/delivery"
+	"naru/internal/events"
 	"naru/internal/iam"
 	"naru/internal/lambda"
 	"naru/internal/logs"
@@ -75,35 +76,43 @@ func (h *house) writeLog(ctx context.Context, f lambda.Caller, group, stream str
 	return h.logs.Write(f.Account, f.Region, group, stream, out)
 }
 
-// outgoing returns the message by which a function sends something to a queue
-// or function, if its role may.
-func (h *house) outgoing(ctx context.Context, m lambda.Message) (queue.Outgoing, error) {
+// outgoing returns the messages by which a function sends something to a queue,
+// function or event bus, if its role may.
+func (h *house) outgoing(ctx context.Context, m lambda.Message) ([]queue.Outgoing, error) {
 	a, err := arn.Parse(m.Target)
 	if err != nil {
-		return queue.Outgoing{}, err
+		return nil, err
 	}
 	role, err := h.iam.RolePrincipal(lambdaPrincipal, m.From.Role, m.From.Function)
 	if err != nil {
-		return queue.Outgoing{}, err
+		return nil, err
 	}
 	function, isFunction := strings.CutPrefix(a.Resource, "function:")
+	bus, isBus := strings.CutPrefix(a.Resource, "event-bus/")
+	event := events.Event{Source: "lambda", DetailType: m.DetailType, Resources: m.Resources, Detail: string(m.Payload)}
 	var needs []policy.Request
 	switch {
 	case a.Service == "lambda" && isFunction:
 		needs, err = h.lambda.InvokeNeeds(a.Account, a.Region, function)
 	case a.Service == "sqs":
 		needs, err = h.sqs.SendNeeds(a.Account, a.Region, a.Resource)
+	case a.Service == "events" && isBus:
+		needs, err = h.events.PutNeeds(a.Account, a.Region, bus, event)
 	default:
 		err = fmt.Errorf("nothing can be sent to %s", m.Target)
 	}
 	if err != nil {
-		return queue.Outgoing{}, err
+		return nil, err
 	}
-	if err := h.iam.Authorize(ctx, role, needs); err != nil {
-		return queue.Outgoing{}, err
+	if err := h.iam.Authorize(ctx, role, needs); err != nil || m.Probe {
+		return nil, err
 	}
-	if isFunction {
-		return h.lambda.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+	switch {
+	case isBus:
+		return h.events.Outgoing(a.Account, a.Region, bus, event)
+	case isFunction:
+		out, err := h.lambda.OutgoingWithin(m.Trace, a.Account, a.Region, function, m.Payload)
+		return []queue.Outgoing{out}, err
 	}
 	path, text := "/"+a.Account+"/"+a.Resource, string(m.Payload)
 	in := &sqs.SendMessageInput{QueueUrl: &path, MessageBody: &text, MessageAttributes: map[string]sqs.MessageAttributeValue{}}
@@ -114,7 +123,7 @@ func (h *house) outgoing(ctx context.Context, m lambda.Message) (queue.Outgoing,
 		Service: "sqs", Operation: "SendMessage", Region: a.Region, Caller: role, Header: http.Header{},
 	}), in)
 	out.Delay = delay
-	return out, err
+	return []queue.Outgoing{out}, err
 }
 
 // admit lets in who may use the URL of a function: one that must be signed for,
