@@ -54,7 +54,7 @@ func TestAttacksAsOrdinaryUser(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), os.Mkdir(dir+"/bin", 0o755), os.WriteFile(copied, text, 0o755), os.Mkdir(dir+"/tmp", 0o777), os.Chmod(dir+"/tmp", 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(copied, "-test.run=^TestAttacks$", "-test.timeout=5m", "-test.v="+strconv.FormatBool(testing.Verbose()))
+	c := exec.Command(copied, "-test.run=^TestAttacks$", "-test.timeout=9m", "-test.v="+strconv.FormatBool(testing.Verbose()))
 	c.Dir, c.Env = dir, []string{"PATH=/usr/bin:/bin", "TMPDIR=" + dir + "/tmp"}
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Setsid: true}
 	out, err := c.CombinedOutput()
