@@ -20,6 +20,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/s2"
@@ -111,7 +112,12 @@ func newAEAD(key []byte) cipher.AEAD {
 func (s *Sealer) Seal(dst, plain, ad []byte) []byte {
 	flags := byte(0)
 	if len(plain) >= compressFrom {
-		if c := s2.Encode(nil, plain); len(c) < len(plain)-len(plain)/8 {
+		room := compressing.Get().(*[]byte)
+		defer compressing.Put(room)
+		if most := s2.MaxEncodedLen(len(plain)); most > cap(*room) {
+			*room = make([]byte, most)
+		}
+		if c := s2.Encode((*room)[:cap(*room)], plain); len(c) < len(plain)-len(plain)/8 {
 			plain, flags = c, flagCompressed
 		}
 	}
@@ -122,6 +128,9 @@ func (s *Sealer) Seal(dst, plain, ad []byte) []byte {
 	nonce := nonceOf(flags, counter)
 	return s.keys[s.current].Seal(dst, nonce[:], plain, ad)
 }
+
+// compressing holds memory to compress in.
+var compressing = sync.Pool{New: func() any { return new([]byte) }}
 
 // Open returns the plain form of a sealed value. It fails with ErrCorrupt
 // when the value was not sealed under ad by one of the data keys, and with

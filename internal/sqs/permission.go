@@ -109,7 +109,7 @@ func (s *Service) checkPermission(in *AddPermissionInput) error {
 		}
 	}
 	for _, account := range in.AWSAccountIds {
-		if !accountForm.MatchString(account) {
+		if !isAccount(account) {
 			return wire.Errorf("InvalidParameterValue", "Value [%s] for parameter PrincipalId is invalid. Reason: Unable to verify.", account)
 		}
 	}

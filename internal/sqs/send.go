@@ -361,9 +361,23 @@ func (e *SendMessageBatchRequestEntry) checkFIFO(q *Queue) error {
 	return nil
 }
 
+// isPlain reports whether eight bytes are ASCII, without control characters:
+// none has its highest bit, nor gets it when a space is taken away.
+func isPlain(b string) bool {
+	eight := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+	return (eight|(eight-0x2020202020202020))&0x8080808080808080 == 0
+}
+
 // checkContents refuses characters that XML has no place for.
 func checkContents(text string) error {
-	for _, r := range text {
+	i := 0
+	for i+8 <= len(text) && isPlain(text[i:i+8]) {
+		i += 8
+	}
+	for i < len(text) && (text[i] >= ' ' && text[i] < utf8.RuneSelf || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
+		i++ // as most texts are from end to end
+	}
+	for _, r := range text[i:] {
 		if r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r != 0xfffe && r != 0xffff && (r != utf8.RuneError || utf8.ValidString(text)) {
 			continue
 		}

@@ -204,10 +204,7 @@ func (s *Service) Resolve(address string) (queue.Ref, bool) {
 	return q.ref(), true
 }
 
-var (
-	accountForm = regexp.MustCompile(`^\d{12}$`)
-	nameForm    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-)
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // splitURL returns account and queue of a queue URL, of which only the path
 // counts: /<account>/<queue>, or /queue/<region>/<account>/<queue>.
@@ -215,14 +212,19 @@ func splitURL(url string) (account, queue string, ok bool) {
 	if _, rest, found := strings.Cut(url, "://"); found {
 		_, url, _ = strings.Cut(rest, "/")
 	}
-	parts := strings.Split(strings.Trim(url, "/"), "/")
-	if len(parts) == 4 && parts[0] == "queue" {
-		parts = parts[2:]
+	url = strings.Trim(url, "/")
+	if rest, found := strings.CutPrefix(url, "queue/"); found && strings.Count(rest, "/") == 2 {
+		_, url, _ = strings.Cut(rest, "/")
 	}
-	if len(parts) != 2 || !accountForm.MatchString(parts[0]) || parts[1] == "" {
+	account, queue, ok = strings.Cut(url, "/")
+	if !ok || !isAccount(account) || queue == "" || strings.Contains(queue, "/") {
 		return "", "", false
 	}
-	return parts[0], parts[1], true
+	return account, queue, true
+}
+
+func isAccount(text string) bool {
+	return len(text) == 12 && strings.Trim(text, "0123456789") == ""
 }
 
 // nameOf returns the queue that a QueueUrl means, or the request's path if

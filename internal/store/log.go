@@ -80,7 +80,8 @@ type keyedOp struct {
 	prefix []byte
 }
 
-func (o keyedOp) fullKey() []byte { return append(clone(o.prefix), o.key...) }
+// appendKey appends the full key.
+func (o keyedOp) appendKey(to []byte) []byte { return append(append(to, o.prefix...), o.key...) }
 
 func newGroup(l *log) *group {
 	return &group{log: l, applied: make(chan struct{}), done: make(chan struct{})}
@@ -106,15 +107,15 @@ func (g *group) isFinished() bool {
 func (g *group) add(prefix []byte, op Op) {
 	k := keyedOp{op, prefix}
 	if op.latest {
-		full := string(k.fullKey())
-		if i, ok := g.latest[full]; ok {
+		g.log.full = k.appendKey(g.log.full[:0])
+		if i, ok := g.latest[string(g.log.full)]; ok {
 			g.ops[i].value = op.value
 			return
 		}
 		if g.latest == nil {
 			g.latest = map[string]int{}
 		}
-		g.latest[full] = len(g.ops)
+		g.latest[string(g.log.full)] = len(g.ops)
 	}
 	g.ops = append(g.ops, k)
 	g.bytes += len(op.key) + len(op.value) + 64
@@ -188,7 +189,9 @@ type log struct {
 	// without a sync.
 	lazy time.Duration
 
-	busy sync.Mutex    // held while a group is committed
+	busy        sync.Mutex // held while a group is committed
+	key, record []byte     // memory for one of each, used again and again
+
 	wake chan struct{} // capacity 1
 	done chan struct{} // closed once the committer has stopped
 
@@ -197,6 +200,7 @@ type log struct {
 	mu      sync.Mutex
 	pending []*group // the last one takes appends
 	taken   []*group // what the committer is at
+	full    []byte   // memory for a full key, used again and again
 	closed  error    // set once no more appends are taken
 }
 
@@ -397,8 +401,12 @@ func (l *log) applied(g *group, err error) error {
 	return nil
 }
 
+// mostRecord bounds the memory that is kept for records.
+const mostRecord = 64 << 10
+
 func (l *log) put(b *pebble.Batch, op keyedOp) error {
-	key := op.fullKey()
+	l.key = op.appendKey(l.key[:0])
+	key := l.key
 	switch op.kind {
 	case opSet:
 		d := b.SetDeferred(len(key), clearSize(op.value))
@@ -406,9 +414,12 @@ func (l *log) put(b *pebble.Batch, op keyedOp) error {
 		putClear(d.Value, key, op.value)
 		return d.Finish()
 	case opSetSealed:
-		record := make([]byte, 1, 1+len(op.value)+seal.Overhead)
-		record[0] = recordSealed
-		return b.Set(key, l.sealer.Seal(record, op.value, key), nil)
+		l.record = l.sealer.Seal(append(slices.Grow(l.record[:0], 1+len(op.value)+seal.Overhead), recordSealed), op.value, key)
+		err := b.Set(key, l.record, nil)
+		if cap(l.record) > mostRecord {
+			l.record = nil
+		}
+		return err
 	case opDelete:
 		return b.Delete(key, nil)
 	case opDeleteOnce:

@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,6 +85,7 @@ type exchange struct {
 	form      url.Values // query protocol: parameters of URL and body
 	body      []byte
 	chunks    *sigv4.Chunks // that the body came in, if it did
+	room      *[]byte       // memory of the body, to be given back; nil if an input may refer to it
 }
 
 // maxUnrouted bounds the body of a form that must be read to learn its service.
@@ -92,6 +94,7 @@ const maxUnrouted = 8 << 20
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{front: f, w: w, r: r, id: uuid.NewString(), start: f.Clock()}
+	defer x.giveBack()
 	w.Header().Set("X-Amzn-Requestid", x.id)
 	if err := x.route(); err != nil {
 		x.unrouted(err)
@@ -223,7 +226,10 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 	if err := c.SetReadDeadline(x.front.Clock().Add(bodyTime)); err == nil { // not every writer can
 		defer c.SetReadDeadline(time.Time{})
 	}
-	body, err := readBody(x.r, limit)
+	if x.protocol == protocolJSON && x.service != nil { // its inputs hold copies
+		x.room = bodies.Get().(*[]byte)
+	}
+	body, err := readBody(x.r, limit, x.room)
 	if e := (*Error)(nil); x.op != nil && x.service.TooLarge != "" && errors.As(err, &e) && e.Code == CodeTooLarge {
 		e.Message = fmt.Sprintf(x.service.TooLarge, limit, x.op.Name)
 	}
@@ -239,6 +245,19 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 	return chunks.Payload, nil
 }
 
+// bodies holds memory for the bodies of requests, used again and again.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// mostKept bounds the memory that is kept for one body.
+const mostKept = 64 << 10
+
+// giveBack gives the memory of the body back, once nothing refers to it.
+func (x *exchange) giveBack() {
+	if x.room != nil && cap(*x.room) <= mostKept {
+		bodies.Put(x.room)
+	}
+}
+
 // payload returns the body as its signature covers it.
 func (x *exchange) payload() sigv4.Payload {
 	if x.chunks != nil {
@@ -247,13 +266,18 @@ func (x *exchange) payload() sigv4.Payload {
 	return sigv4.Payload{Sum: sha256.Sum256(x.body)}
 }
 
-func readBody(r *http.Request, limit int64) ([]byte, error) {
-	tooLarge := Errorf(CodeTooLarge, "The request's body is larger than %d bytes.", limit)
+// readBody reads a body, into room if there is any.
+func readBody(r *http.Request, limit int64, room *[]byte) ([]byte, error) {
+	tooLarge := func() error { return Errorf(CodeTooLarge, "The request's body is larger than %d bytes.", limit) }
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, tooLarge()
 	}
 	if r.ContentLength >= 0 {
-		body := make([]byte, r.ContentLength)
+		if room == nil {
+			room = &[]byte{}
+		}
+		*room = slices.Grow((*room)[:0], int(r.ContentLength))
+		body := (*room)[:r.ContentLength]
 		if _, err := io.ReadFull(r.Body, body); err != nil {
 			return nil, &Error{Code: CodeMalformed, Message: "The request's body ended too early.", Cause: err}
 		}
@@ -264,7 +288,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		return nil, &Error{Code: CodeMalformed, Message: "The request's body could not be read.", Cause: err}
 	}
 	if int64(len(body)) > limit {
-		return nil, tooLarge
+		return nil, tooLarge()
 	}
 	return body, nil
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"reflect"
@@ -397,28 +398,53 @@ func (r *jsonReader) skip() (err error) {
 func (r *jsonReader) string() (string, error) {
 	r.pos++
 	start := r.pos
-	for r.pos < len(r.text) { // most strings have no escapes
-		switch c := r.text[r.pos]; {
-		case c == '"':
-			s := r.text[start:r.pos]
-			if r.pos++; !utf8.Valid(s) {
-				return "", r.fault("a string is not UTF-8")
-			}
-			return string(s), nil
-		case c == '\\':
-			return r.escaped(start)
-		case c < ' ':
-			return "", r.fault("a string holds a control character")
-		}
-		r.pos++
+	r.pos += unescaped(r.text[r.pos:])
+	switch { // most strings have no escapes
+	case r.pos == len(r.text):
+		return "", r.fault("a string does not end")
+	case r.text[r.pos] == '\\':
+		return r.escaped(start)
+	case r.text[r.pos] != '"':
+		return "", r.fault("a string holds a control character")
 	}
-	return "", r.fault("a string does not end")
+	s := r.text[start:r.pos]
+	if r.pos++; !utf8.Valid(s) {
+		return "", r.fault("a string is not UTF-8")
+	}
+	return string(s), nil
+}
+
+// unescaped returns how many bytes text begins with that stand for themselves in
+// a string. It looks at eight at a time, as bodies are long: a byte is 0 after
+// an exclusive or with what is looked for, and only then, or if it is below
+// what is taken away, does taking that away set a high bit that it did not have.
+func unescaped(text []byte) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		eight := binary.LittleEndian.Uint64(text[i:])
+		quote, backslash := eight^'"'*ones, eight^'\\'*ones
+		if ((quote-ones)&^quote|(backslash-ones)&^backslash|(eight-' '*ones)&^eight)&highs != 0 {
+			break
+		}
+	}
+	for ; i < len(text); i++ {
+		if c := text[i]; c == '"' || c == '\\' || c < ' ' {
+			break
+		}
+	}
+	return i
 }
 
 // escaped goes on with a string that began at start and has an escape here.
 func (r *jsonReader) escaped(start int) (string, error) {
 	out := append([]byte{}, r.text[start:r.pos]...)
-	for r.pos < len(r.text) {
+	for {
+		plain := unescaped(r.text[r.pos:])
+		out = append(out, r.text[r.pos:r.pos+plain]...)
+		if r.pos += plain; r.pos == len(r.text) {
+			return "", r.fault("a string does not end")
+		}
 		c := r.text[r.pos]
 		r.pos++
 		switch {
@@ -434,11 +460,8 @@ func (r *jsonReader) escaped(start int) (string, error) {
 			if out, err = r.escape(out); err != nil {
 				return "", err
 			}
-		default:
-			out = append(out, c)
 		}
 	}
-	return "", r.fault("a string does not end")
 }
 
 var escapes = map[byte]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -142,7 +143,21 @@ func (x *exchange) name() string {
 // observe counts the request and how long it took.
 func (x *exchange) observe(code string) {
 	took := x.front.Clock().Sub(x.start)
-	x.front.Meter.Counter("api_requests", "service", x.service.Name, "operation", x.name(), "error", code).Add(1)
-	x.front.Meter.Sketch("api_request_seconds", "service", x.service.Name, "operation", x.name()).Observe(took.Seconds())
+	known, ok := x.service.succeeded.Load(x.op)
+	if !ok || code != "" {
+		known = figures{
+			x.front.Meter.Counter("api_requests", "service", x.service.Name, "operation", x.name(), "error", code),
+			x.front.Meter.Sketch("api_request_seconds", "service", x.service.Name, "operation", x.name()),
+		}
+		if code == "" {
+			x.service.succeeded.Store(x.op, known)
+		}
+	}
+	f := known.(figures)
+	f.requests.Add(1)
+	f.seconds.Observe(took.Seconds())
+	if !x.front.Log.Enabled(x.r.Context(), slog.LevelDebug) {
+		return
+	}
 	x.front.Log.Debug("request", "requestId", x.id, "service", x.service.Name, "operation", x.name(), "error", code, "took", took)
 }

@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync"
 
+	"naru/internal/meter"
 	"naru/internal/policy"
 )
 
@@ -135,6 +137,14 @@ type compiled struct {
 	Service
 	byName map[string]*Operation
 	rest   *http.ServeMux // patterns to their operations; nil without REST
+
+	succeeded sync.Map // *Operation -> figures of its calls that succeeded
+}
+
+// figures are those of an operation, so that they need not be looked up.
+type figures struct {
+	requests *meter.Counter
+	seconds  *meter.Sketch
 }
 
 func compile(s Service) *compiled {
