@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN     := bin/naru
 SDK     := .tools/sdk
-SOURCES := $(shell find cmd internal -type f -not -name '*_test.go' 2>/dev/null) go.mod go.sum
+SOURCES := $(shell find cmd internal -type f -not -name '*_test.go' -not -name naru-helper 2>/dev/null) go.mod go.sum
 
 export CGO_ENABLED ?= 0
 
@@ -12,11 +12,18 @@ export CGO_ENABLED ?= 0
 
 build: $(BIN)
 
-$(BIN): $(SOURCES)
+# The first process of every environment is a small program of its own, which
+# the binary embeds.
+HELPER := cmd/naru/helper/naru-helper
+
+$(HELPER): $(shell find cmd/naru-helper internal/sandbox -name '*.go' -not -name '*_test.go') go.mod
+	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/naru-helper
+
+$(BIN): $(SOURCES) $(HELPER)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/naru
 
-# What a fresh machine lacks: Debian packages (as root), npm and Python packages.
-setup:
+# What a fresh machine lacks: Debian packages (as root), npm, Python and Maven packages.
+setup: build
 	@scripts/setup
 
 # The story, told in the terminal with real functions. KEEP=1 leaves Naru running.
@@ -55,4 +62,4 @@ web:
 	@echo "There is no web console to build yet."
 
 clean:
-	rm -rf bin .tools .venv .venv-query test/js/node_modules test/java/target
+	rm -rf bin $(HELPER) .tools .venv .venv-query test/js/node_modules test/java/target

@@ -61,13 +61,15 @@ func sources(t *testing.T) (all []source) {
 // imports says what each package may import of Naru itself. docs/ARCHITECTURE.md
 // draws it.
 var imports = map[string][]string{
-	"cmd/naru":                           {"bench", "clock", "schedule", "server", "sandbox", "sdk"},
+	"cmd/naru":                           {"bench", "clock", "interpreter", "schedule", "server", "sandbox", "sdk"},
+	"cmd/naru-helper":                    {"sandbox/helper"},
 	"internal/bench":                     {"meter", "sigv4"},
-	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sigv4", "sqs", "store", "trigger", "wire"},
+	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "interpreter", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sigv4", "sqs", "store", "trigger", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},
+	"internal/interpreter":               {},
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},
-	"internal/lambda":                    {"arn", "clock", "meter", "policy", "queue", "runtimeapi", "store", "trigger", "wire"},
+	"internal/lambda":                    {"arn", "clock", "interpreter", "meter", "policy", "queue", "runtimeapi", "store", "trigger", "wire"},
 	"internal/trigger":                   {"clock", "meter", "pattern", "queue"},
 	"internal/events":                    {"arn", "clock", "delivery", "firing", "meter", "pattern", "policy", "queue", "schedule", "store", "wire"},
 	"internal/delivery":                  {"clock", "meter", "queue", "store", "wire"},
@@ -82,7 +84,9 @@ var imports = map[string][]string{
 	"internal/runtimeapi":                {"runtimeapi/internal/frame"},
 	"internal/runtimeapi/internal/frame": {},
 	"internal/runtimeapi/runtimetest":    {"runtimeapi", "runtimeapi/internal/frame"},
-	"internal/sandbox":                   {},
+	"internal/sandbox":                   {"sandbox/helper", "sandbox/internal/proc"},
+	"internal/sandbox/helper":            {"sandbox/internal/proc"},
+	"internal/sandbox/internal/proc":     {},
 	"internal/wire":                      {"meter", "policy", "sigv4"},
 	"internal/meter":                     {},
 	"internal/clock":                     {},
@@ -133,10 +137,10 @@ var only = map[string][]string{
 	"github.com/klauspost/compress":       {"internal/seal"},
 	"github.com/fsnotify/fsnotify":        {"internal/lambda"},
 	"github.com/aws":                      {"demo"},
-	"net/http":                            {"internal/bench", "internal/wire", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "internal/scheduler", "demo"},
+	"net/http":                            {"internal/bench", "internal/wire", "internal/runtimeapi", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "internal/scheduler", "demo"},
 	"log":                                 {},
 	"testing":                             {"internal/store/storetest"},
-	"os/exec":                             {"internal/bench", "internal/sandbox", "internal/sdk", "internal/runtimeapi", "demo"},
+	"os/exec":                             {"internal/bench", "internal/interpreter", "internal/sandbox", "internal/sdk", "internal/runtimeapi", "demo"},
 	"database/sql":                        {},
 }
 
@@ -158,7 +162,7 @@ func TestForbiddenImports(t *testing.T) {
 
 // clockless are the packages that may tell the time by themselves: clock, those
 // that know no time but real time, and programs.
-var clockless = []string{"internal/bench", "internal/clock", "internal/store", "internal/sandbox", "internal/runtimeapi", "internal/runtimeapi/runtimetest", "demo"}
+var clockless = []string{"internal/bench", "internal/clock", "internal/store", "internal/sandbox", "internal/sandbox/helper", "internal/sandbox/internal/proc", "internal/runtimeapi", "internal/runtimeapi/runtimetest", "demo"}
 
 func TestOnlyClockReadsTheWallClock(t *testing.T) {
 	banned := []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "Sleep"}

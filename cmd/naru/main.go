@@ -37,6 +37,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), runtimeCommand(), scheduleCommand(), backupCommand(), restoreCommand(), checkCommand(), rotateKeyCommand(), benchCommand())
+	c.AddCommand(serveCommand(), runtimeCommand(), scheduleCommand(), backupCommand(), restoreCommand(), checkCommand(), rotateKeyCommand(), doctorCommand(), benchCommand())
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"naru/internal/interpreter"
 	"naru/internal/sdk"
 	"naru/internal/server"
 )
@@ -17,6 +18,7 @@ import (
 func serveCommand() *cobra.Command {
 	var config server.Config
 	var logLevel, logFormat, sdks string
+	interpreters := map[interpreter.Language]*string{}
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run Naru until it is told to stop",
@@ -29,7 +31,9 @@ func serveCommand() *cobra.Command {
 			if config.Log, err = newLog(os.Stderr, logLevel, logFormat); err != nil {
 				return err
 			}
-			config.Version, config.SDKDir = version, sdk.NodeDir(sdks)
+			config.Version, config.SDKDir, config.Helper = version, sdks, helper()
+			config.Interpreters = given(interpreters)
+			openUmask()
 			config.Ready = func(a server.Addresses) { banner(c.OutOrStdout(), config, sdks, a) }
 			return server.Run(c.Context(), config)
 		},
@@ -56,8 +60,12 @@ func serveCommand() *cobra.Command {
 	f.BoolVar(&config.Pprof, "pprof", false, "serve /debug/pprof/ to operators")
 	f.StringVar(&sdks, "sdk-dir", sdk.DefaultDir(), "folder of the SDKs that functions find; naru runtime install fills it")
 	f.StringVar(&config.HotReload, "hot-reload", "", "folder below which functions may have their code in place, reloaded when it changes: S3Bucket \"hot-reload\", S3Key a path")
-	f.StringVar(&config.Node, "node", "node", "Node.js interpreter of functions")
-	f.BoolVar(&config.StrictRuntimes, "strict-runtimes", false, "refuse runtimes that AWS does not take any more, such as nodejs12.x")
+	for flag, l := range interpreterFlags {
+		interpreters[l] = f.String(flag, "", l.String()+" for functions (default: the best on the path or of a version manager)")
+	}
+	f.BoolVar(&config.StrictRuntimes, "strict-runtimes", false, "refuse runtimes that AWS does not take any more, such as nodejs12.x, or whose very version is not on this machine")
+	f.StringSliceVar(&config.Passthrough, "passthrough", nil, "AWS services, such as s3,dynamodb, that functions may have of AWS itself")
+	f.StringVar(&config.Sandbox, "sandbox", "auto", "auto: confine functions as far as this machine allows; strict: entirely, without network, or do not start; none: not at all (see naru doctor)")
 	f.StringVar(&config.TriggerRamp, "trigger-ramp", "burst", "how fast queues that trigger functions have more of them run: burst, at once, or aws, 5 at first and 300 more each minute")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&logFormat, "log-format", "text", "text or json")
@@ -102,7 +110,11 @@ func banner(w io.Writer, c server.Config, sdks string, a server.Addresses) {
 	fmt.Fprintf(w, "  operators %s/metrics\n", a.Admin)
 	fmt.Fprintf(w, "  data      %s\n", a.Data)
 	fmt.Fprintf(w, "  account   %s in %s, auth %s\n", c.Account, c.Region, c.Auth)
-	if !sdk.InstalledNode(sdks) {
+	fmt.Fprintf(w, "  sandbox   %s\n", a.Sandbox)
+	for _, warning := range a.Warnings {
+		fmt.Fprintf(w, "  WARNING   %s\n", strings.ReplaceAll(warning, "\n", "\n            "))
+	}
+	if !sdk.Kits[0].Installed(sdks) {
 		fmt.Fprintln(w, "  NOTE      functions do not find the AWS SDKs yet: run naru runtime install nodejs")
 	}
 	if a.RootKey != "" {

@@ -77,7 +77,7 @@ func (s *Service) applyProgram(v *Version, c configChange) error {
 	if v.Runtime == "" || v.Handler == "" {
 		return invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	}
-	return nil
+	return checkProgram(v)
 }
 
 func checkRole(role string) error {

@@ -118,7 +118,7 @@ func (s *Service) configuration(v *Version) (*FunctionConfiguration, error) {
 		RuntimeVersionConfig: &RuntimeVersionConfig{runtimeVersionARN(v.Region, v.Runtime)},
 		SnapStart:            &SnapStartResponse{"None", "Off"}, TracingConfig: &TracingConfig{v.TracingMode},
 		Timeout: v.Timeout, Version: v.number(), VpcConfig: v.VpcConfig,
-		State: &stateActive, LastUpdateStatus: &updateDone,
+		State: &stateActive, StateReason: s.warning(v), LastUpdateStatus: &updateDone,
 	}
 	if variables != nil {
 		c.Environment = &EnvironmentResponse{Variables: variables}

@@ -312,10 +312,10 @@ func (i *instance) invoke(n name, e *event, out *result) *failure {
 	out.streamed, out.contentType = r.Streamed, r.ContentType
 	switch {
 	case err != nil && ctx.Err() != nil:
-		i.destroy()
+		i.giveUp("timeout")
 		return timeoutFailure(i.version)
 	case err != nil:
-		return &failure{kind: "Runtime.ExitError", reason: i.exit()}
+		return i.fault(err)
 	case r.TooLarge || len(r.Payload) > maxResponse:
 		return &failure{kind: "Function.ResponseSizeTooLarge", payload: []byte(`{"errorMessage":"` + responseTooBig + `","errorType":"Function.ResponseSizeTooLarge"}`)}
 	case r.FunctionError:

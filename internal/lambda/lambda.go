@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"naru/internal/clock"
+	"naru/internal/interpreter"
 	"naru/internal/meter"
 	"naru/internal/queue"
 	"naru/internal/store"
@@ -54,10 +55,15 @@ type Options struct {
 	// place; "" for none. Private are folders that are never part of that.
 	HotReload string
 	Private   []string
-	// SDKDir holds node_modules with the SDKs that functions find; "" for none.
+	// SDKDir holds what functions find without packing it, as package sdk fills
+	// it; "" for none.
 	SDKDir string
-	// Node is the Node.js interpreter.
-	Node string
+	// Interpreter returns the best interpreter for a version of a language; nil
+	// looks for it on this machine.
+	Interpreter func(language interpreter.Language, version string) (interpreter.Interpreter, bool)
+	// Rooted says that processes have a root of their own, where they see the
+	// mounts of their Spec.
+	Rooted bool
 	// StrictRuntimes refuses runtime names whose version is not at hand.
 	StrictRuntimes bool
 	// Endpoint is where functions reach Naru: a URL.
@@ -69,7 +75,9 @@ type Options struct {
 	// Admit guards the URLs of functions.
 	Admit Admitter
 	// Services are the services that functions find there, by host name prefix.
-	Services []string
+	// Passthrough are those that they may have of AWS itself.
+	Services    []string
+	Passthrough []string
 	// Concurrency is how many invocations an account may have at a time in a
 	// region; 0 means 1000. Memory bounds, in bytes, what all environments use
 	// together; 0 means that only their number is bounded, by Concurrency.
@@ -164,6 +172,9 @@ type Service struct {
 
 // Open returns the service and attaches the queues of its functions.
 func Open(options Options) (*Service, error) {
+	if options.Interpreter == nil {
+		options.Interpreter = new(interpreter.Finder).Find
+	}
 	if options.Concurrency == 0 {
 		options.Concurrency = 1000
 	}

@@ -19,6 +19,7 @@ import (
 
 	"naru/internal/arn"
 	"naru/internal/clock"
+	"naru/internal/interpreter"
 	"naru/internal/meter"
 	"naru/internal/policy"
 	"naru/internal/queue"
@@ -74,7 +75,10 @@ func (w *world) start() {
 	}
 	options := Options{
 		Store: w.store, Engine: w.engine, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Meter: w.meter,
-		Launch: w.launch, CodeDir: w.dir, Node: "node",
+		Launch: w.launch, CodeDir: w.dir,
+		Interpreter: func(l interpreter.Language, version string) (interpreter.Interpreter, bool) {
+			return interpreter.Interpreter{Language: l, Path: "/usr/bin/" + string(l), Version: version, Prefix: "/usr"}, true
+		},
 		Endpoint: func() string { return "http://127.0.0.1:1" },
 		Assume:   func(role, session string) (Credentials, error) { return Credentials{KeyID: "id"}, nil },
 		Outgoing: w.outgoing,
@@ -249,11 +253,15 @@ func (p *played) end(how string) {
 	})
 }
 
-func (p *played) Exit() string {
+func (p *played) Exit() Exit {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.exit
+	return Exit{How: p.exit}
 }
+
+func (p *played) Terminate() { p.note("terminate", false) }
+
+func (p *played) Dial(context.Context, string) (net.Conn, error) { return nil, net.ErrClosed }
 
 func ended(p *played) bool {
 	select {

@@ -24,6 +24,7 @@ type logbook struct {
 	runtime string
 	region  string
 	version string
+	tell    func(kind string, record any) // tells extensions of what the platform does; may be nil
 
 	mu      sync.Mutex
 	held    bool // nothing is handed on: of a spare, which may never be used
@@ -109,6 +110,9 @@ func (b *logbook) end() []byte {
 
 // platform adds a line of the platform: the text, or in JSON the record.
 func (b *logbook) platform(text, kind string, record map[string]any) {
+	if b.tell != nil {
+		b.tell(kind, record)
+	}
 	if !b.json {
 		b.add(text)
 		return
@@ -120,12 +124,24 @@ func (b *logbook) platform(text, kind string, record map[string]any) {
 	b.add(string(line))
 }
 
+func (b *logbook) initRecord(why kind) map[string]any {
+	return map[string]any{
+		"initializationType": why, "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": runtimeVersionARN(b.region, b.runtime),
+		"functionName": b.caller.Function, "functionVersion": b.version,
+	}
+}
+
 func (b *logbook) initStart(why kind) {
 	arn := runtimeVersionARN(b.region, b.runtime)
-	b.platform("INIT_START Runtime Version: "+b.runtime+"\tRuntime Version ARN: "+arn, "platform.initStart", map[string]any{
-		"initializationType": why, "phase": "init", "runtimeVersion": b.runtime, "runtimeVersionArn": arn,
-		"functionName": b.caller.Function, "functionVersion": b.version,
-	})
+	b.platform("INIT_START Runtime Version: "+b.runtime+"\tRuntime Version ARN: "+arn, "platform.initStart", b.initRecord(why))
+}
+
+// initDone tells extensions of an init that went well; the log has it in the
+// first report.
+func (b *logbook) initDone(took time.Duration, why kind) {
+	record := map[string]any{"initializationType": why, "phase": "init", "status": "success"}
+	b.tell("platform.initRuntimeDone", record)
+	b.tell("platform.initReport", map[string]any{"initializationType": why, "phase": "init", "status": "success", "metrics": map[string]any{"durationMs": milliseconds(took)}})
 }
 
 func (b *logbook) initReport(took time.Duration, status, problem string, why kind) {
@@ -159,23 +175,29 @@ func milliseconds(d time.Duration) float64 { return math.Round(float64(d)/1e4) /
 func (b *logbook) finish(r report) {
 	billed := int64(math.Ceil(milliseconds(r.took + r.init)))
 	peak := (r.peak + 1<<20 - 1) >> 20
-	if b.json {
-		status := r.status
-		if status == "" {
-			status = "success"
-		}
-		metrics := map[string]any{"durationMs": milliseconds(r.took), "billedDurationMs": billed, "memorySizeMB": r.memory, "maxMemoryUsedMB": peak}
-		if r.init > 0 {
-			metrics["initDurationMs"] = milliseconds(r.init)
-		}
-		record := map[string]any{"requestId": r.id, "status": status, "metrics": metrics}
-		if r.kind != "" {
-			record["errorType"] = r.kind
-		}
-		b.platform("", "platform.report", record)
-		return
+	status := r.status
+	if status == "" {
+		status = "success"
 	}
-	b.add("END RequestId: " + r.id)
+	metrics := map[string]any{"durationMs": milliseconds(r.took), "billedDurationMs": billed, "memorySizeMB": r.memory, "maxMemoryUsedMB": peak}
+	if r.init > 0 {
+		metrics["initDurationMs"] = milliseconds(r.init)
+	}
+	record := map[string]any{"requestId": r.id, "status": status, "metrics": metrics}
+	if r.kind != "" {
+		record["errorType"] = r.kind
+	}
+	if b.tell != nil {
+		b.tell("platform.runtimeDone", map[string]any{"requestId": r.id, "status": status, "metrics": map[string]any{"durationMs": milliseconds(r.took)}})
+	}
+	if !b.json {
+		b.add("END RequestId: " + r.id)
+	}
+	b.platform(r.text(billed, peak), "platform.report", record)
+}
+
+// text is the REPORT line.
+func (r report) text(billed, peak int64) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t", r.id, milliseconds(r.took), billed, r.memory, peak)
 	if r.init > 0 {
@@ -187,5 +209,5 @@ func (b *logbook) finish(r report) {
 	if r.kind != "" {
 		fmt.Fprintf(&text, "Error Type: %s\t", r.kind)
 	}
-	b.add(text.String())
+	return text.String()
 }

@@ -249,7 +249,7 @@ func (s *Service) good(i *instance) bool {
 // dispose ends an instance that is in no pool any more.
 func (s *Service) dispose(i *instance) {
 	i.thaw() // a frozen process would not even end
-	i.destroy()
+	i.shutdown("spindown")
 	i.book.flush()
 	s.mu.Lock()
 	s.vacate(i)

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+
+	"naru/internal/interpreter"
 )
 
 // runtimes are the names that Lambda takes today.
@@ -24,16 +26,49 @@ var deprecated = []string{
 	"ruby2.5", "ruby2.7", "ruby3.2",
 }
 
-// checkRuntime refuses a name that Lambda does not know, and one that Naru
-// does not run.
+// checkRuntime refuses a name that Lambda does not know, and one that can't be
+// run here. Where Naru is strict, it must be that very version of its language.
 func (s *Service) checkRuntime(runtime string) error {
 	switch {
 	case slices.Contains(deprecated, runtime) && s.options.StrictRuntimes:
 		return invalid("The runtime parameter of %s is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.", runtime)
 	case !slices.Contains(runtimes, runtime) && !slices.Contains(deprecated, runtime):
 		return invalid("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%s] or be a valid ARN", runtime, strings.Join(runtimes, ", "))
-	case !strings.HasPrefix(runtime, "nodejs"):
+	case runtime == "python2.7" || strings.HasPrefix(runtime, "dotnetcore"):
 		return notYet("the runtime " + runtime)
+	}
+	language, number := interpreter.Of(runtime)
+	if language == "" {
+		return nil
+	}
+	i, ok := s.options.Interpreter(language, number)
+	if !ok {
+		return invalid("There is no %v on this machine, which the runtime %s needs: install it, or use a runtime of naru runtime list.", language, runtime)
+	}
+	if s.options.StrictRuntimes && !i.Is(number) {
+		return invalid("There is no %v %s on this machine, only %s, and Naru is strict about it (--strict-runtimes).", language, number, i.Version)
+	}
+	return nil
+}
+
+// checkProgram refuses a handler that its runtime can't run here.
+func checkProgram(v *Version) error {
+	if strings.HasPrefix(v.Runtime, "dotnet") && strings.Contains(v.Handler, "::") {
+		return invalid("Naru does not run .NET class libraries (handler %s): make the function an executable assembly, with LambdaBootstrapBuilder of Amazon.Lambda.RuntimeSupport and the assembly's name as its handler, or use provided.al2023 with an executable named bootstrap.", v.Handler)
+	}
+	return nil
+}
+
+// warning says on what a version runs if that is not what its runtime names; nil
+// if it is.
+func (s *Service) warning(v *Version) *string {
+	language, number := interpreter.Of(v.Runtime)
+	if language == "" {
+		return nil
+	}
+	i, _ := s.options.Interpreter(language, number)
+	if text := i.Warning(v.Runtime); text != "" {
+		return &text
 	}
 	return nil
 }
@@ -43,3 +78,6 @@ func runtimeVersionARN(region, runtime string) string {
 	sum := sha256.Sum256([]byte("naru " + runtime))
 	return "arn:aws:lambda:" + region + "::runtime:" + hex.EncodeToString(sum[:])
 }
+
+// Runtimes are the names of the runtimes that Lambda takes today.
+func Runtimes() []string { return slices.Clone(runtimes) }

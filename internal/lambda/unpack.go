@@ -19,7 +19,7 @@ import (
 // codeCache unpacks code and layers, each once, below a folder that also leads
 // functions to the SDKs:
 //
-//	<dir>/node_modules -> <sdk dir>/node_modules
+//	<dir>/node_modules -> <sdk dir>/nodejs/node_modules
 //	<dir>/<sum>/...       the code
 //	<dir>/opt-<sum>/...   layers, one over the other
 //	<dir>/boot            which start of the machine this is of
@@ -48,7 +48,7 @@ func newCodeCache(blobs *store.Blobs, dir, sdk string) (*codeCache, error) {
 	if sdk == "" {
 		return c, nil
 	}
-	return c, os.Symlink(filepath.Join(sdk, "node_modules"), link)
+	return c, os.Symlink(filepath.Join(sdk, "nodejs", "node_modules"), link)
 }
 
 // folder returns the folder that code is unpacked in.

@@ -29,8 +29,10 @@ func TestNodeHandlers(t *testing.T) {
 	}
 }
 
-func (c handlerCase) run(t *testing.T) {
-	p := startNode(t, setup{handler: c.handler})
+func (c handlerCase) run(t *testing.T) { c.runWith(t, nil) }
+
+func (c handlerCase) runWith(t *testing.T, env []string) {
+	p := startNode(t, setup{handler: c.handler, env: env})
 	p.ready(t)
 	if c.event == "" {
 		c.event = `{"n":1}`

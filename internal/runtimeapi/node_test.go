@@ -216,32 +216,33 @@ func TestNodeEndsWithItsServer(t *testing.T) {
 	}
 }
 
-func TestNodeCommandWritesTheRuntimeOnce(t *testing.T) {
+func TestTheRuntimeIsInstalledOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
 	var all sync.WaitGroup
-	argv := make([][]string, 8)
-	for i := range argv {
+	folders := make([]string, 8)
+	for i := range folders {
 		all.Go(func() {
 			var err error
-			if argv[i], err = NodeCommand("/bin/node", dir, 200); err != nil {
+			if folders[i], err = Install(dir, "node"); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	for _, other := range argv {
-		if diff := cmp.Diff(argv[0], other); diff != "" {
-			t.Errorf("argv differ:\n%s", diff)
+	for _, other := range folders {
+		if other != folders[0] {
+			t.Errorf("folders are %s and %s", other, folders[0])
 		}
-	}
-	if argv[0][0] != "/bin/node" || argv[0][1] != "--max-old-space-size=180" || len(argv[0]) != 3 {
-		t.Errorf("argv is %q", argv[0])
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("folder has %v, %v", entries, err)
 	}
-	if text, err := os.ReadFile(argv[0][2]); err != nil || !strings.Contains(string(text), "'use strict'") {
+	argv := NodeCommand("/bin/node", folders[0], 200)
+	if want := []string{"/bin/node", "--max-old-space-size=180", folders[0] + "/runtime.cjs"}; !cmp.Equal(want, argv) {
+		t.Errorf("argv is %q", argv)
+	}
+	if text, err := os.ReadFile(argv[2]); err != nil || !strings.Contains(string(text), "'use strict'") {
 		t.Errorf("runtime is %.100q, %v", text, err)
 	}
 }

@@ -47,21 +47,65 @@ type setup struct {
 	env     []string
 }
 
-// startNode starts the runtime for Node.js. It ends with the test.
-func startNode(t testing.TB, s setup) *process {
+// installed returns the folder of a runtime.
+func installed(t testing.TB, name string) string {
 	t.Helper()
-	argv, err := NodeCommand(nodeOf(t), filepath.Join(os.TempDir(), "naru-test-runtimes"), 0)
+	folder, err := Install(filepath.Join(os.TempDir(), "naru-test-runtimes"), name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return folder
+}
+
+// startNode starts the runtime for Node.js. It ends with the test.
+func startNode(t testing.TB, s setup) *process {
+	t.Helper()
+	argv := NodeCommand(nodeOf(t), installed(t, "node"), 0)
 	if s.dir == "" {
 		s.dir = "testdata/node"
 	}
-	return start(t, argv, s.dir, append([]string{
+	return start(t, argv, s.dir, s.variables())
+}
+
+// pythonOf returns the Python to test with, which is $NARU_TEST_PYTHON or the one
+// on the path.
+func pythonOf(t testing.TB) string {
+	t.Helper()
+	name := os.Getenv("NARU_TEST_PYTHON")
+	if name == "" {
+		name = "python3"
+	}
+	python, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("there is no Python here: %v", err)
+	}
+	return python
+}
+
+// startPython starts the runtime for Python. It ends with the test.
+func startPython(t testing.TB, s setup) *process {
+	t.Helper()
+	argv := PythonCommand(pythonOf(t), installed(t, "python"), "/the/sdks")
+	return start(t, argv, "testdata/python", append(s.variables(), "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME")))
+}
+
+// startRuby starts the runtime for Ruby. It ends with the test.
+func startRuby(t testing.TB, s setup) *process {
+	t.Helper()
+	ruby, err := exec.LookPath("ruby")
+	if err != nil {
+		t.Fatalf("there is no Ruby here: %v", err)
+	}
+	return start(t, RubyCommand(ruby, installed(t, "ruby")), "testdata/ruby", append(s.variables(), "LANG=C.UTF-8"))
+}
+
+// variables are those that AWS sets, and those of the setup.
+func (s setup) variables() []string {
+	return append([]string{
 		"_HANDLER=" + s.handler, "TZ=:UTC",
 		"AWS_LAMBDA_FUNCTION_NAME=fn", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128",
 		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/fn", "AWS_LAMBDA_LOG_STREAM_NAME=2026/11/22/[$LATEST]0123",
-	}, s.env...))
+	}, s.env...)
 }
 
 func start(t testing.TB, argv []string, dir string, env []string) *process {
@@ -125,7 +169,8 @@ var varying = []struct {
 	{regexp.MustCompile(testID), "ID"},
 	{regexp.MustCompile(`,"    at [^"]*"`), ""},          // in stacks
 	{regexp.MustCompile(`,"- /[^"]*/testdata/`), `,"- `}, // in stacks of require
-	{regexp.MustCompile(`[^" ']*/testdata/node/`), "DIR/"},
+	{regexp.MustCompile(`[^" ']*/testdata/(node|python|ruby)/`), "DIR/"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "SECOND"},
 }
 
 func settle(text string) string {

@@ -269,27 +269,32 @@ func tooLong(left int) error {
 
 // readPart reads a part of a streamed response, of so many bytes.
 func (r *Runtime) readPart(left int, stream func(string, []byte), result *Result) error {
-	most := MaxStream
-	if stream == nil {
-		most = MaxPayload
-	}
 	for left > 0 {
 		n := min(left, len(r.part))
 		if _, err := io.ReadFull(r.in, r.part[:n]); err != nil {
 			return err
 		}
 		left -= n
-		result.Size += n
-		switch {
-		case result.Size > most:
-			result.TooLarge, result.Payload = true, nil
-		case stream != nil:
-			stream(result.ContentType, r.part[:n])
-		default:
-			result.Payload = append(result.Payload, r.part[:n]...)
-		}
+		result.addPart(r.part[:n], stream)
 	}
 	return nil
+}
+
+// addPart adds a part of a streamed response.
+func (r *Result) addPart(data []byte, stream func(string, []byte)) {
+	most := MaxStream
+	if stream == nil {
+		most = MaxPayload
+	}
+	r.Size += len(data)
+	switch {
+	case r.Size > most:
+		r.TooLarge, r.Payload = true, nil
+	case stream != nil:
+		stream(r.ContentType, data)
+	default:
+		r.Payload = append(r.Payload, data...)
+	}
 }
 
 // readOwnNumber reads the number of the invocation, which must be this one's.

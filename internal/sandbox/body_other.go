@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -53,15 +56,25 @@ func (l *Launcher) watch() {}
 type body struct {
 	command *exec.Cmd
 	pid     int
+	temp    string // folder to be removed; "" for none
+	doors   []net.Listener
 
 	mu   sync.Mutex
 	used Usage
 	over bool
 }
 
-func startBody(ctx context.Context, _ *Launcher, spec Spec, program string, ends ends) (*body, error) {
+func startBody(ctx context.Context, _ *Launcher, spec Spec, ends ends) (*body, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	program, err := spec.program(spec.Command)
+	if err != nil {
+		return nil, err
+	}
+	b := &body{}
+	if err := b.open(&spec); err != nil {
+		return nil, errors.Join(err, b.tidy())
 	}
 	c := &exec.Cmd{
 		Path: program, Args: spec.Command, Env: spec.Env, Dir: spec.Dir,
@@ -72,14 +85,84 @@ func startBody(ctx context.Context, _ *Launcher, spec Spec, program string, ends
 		c.Env = []string{} // nil would mean ours
 	}
 	if err := c.Start(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.tidy())
 	}
-	return &body{command: c, pid: c.Process.Pid}, nil
+	b.command, b.pid = c, c.Process.Pid
+	return b, nil
+}
+
+// open makes the folder for temporary files and opens the doors, and sets the
+// variables that name them.
+func (b *body) open(spec *Spec) (err error) {
+	if spec.Temp > 0 {
+		if b.temp, err = os.MkdirTemp("", "naru-tmp-"); err != nil {
+			return err
+		}
+		for _, name := range []string{"TMPDIR", "HOME"} {
+			if _, ok := variable(spec.Env, name); !ok {
+				spec.Env = append(slices.Clip(spec.Env), name+"="+b.temp)
+			}
+		}
+	}
+	for _, d := range spec.Doors {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		b.doors = append(b.doors, l)
+		d.Serve(l)
+		if d.Variable != "" {
+			spec.Env = append(slices.Clip(spec.Env), d.Variable+"="+l.Addr().String())
+		}
+	}
+	return nil
+}
+
+// tidy closes and removes what open made.
+func (b *body) tidy() error {
+	for _, l := range b.doors {
+		_ = l.Close() // whoever serves it may have
+	}
+	if b.temp == "" {
+		return nil
+	}
+	return os.RemoveAll(b.temp)
+}
+
+func (b *body) dial(ctx context.Context, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp4", address)
+}
+
+// A ground is what environments share: nothing.
+type ground struct{}
+
+// prepare says that there are plain processes only.
+func (l *Launcher) prepare() error {
+	if l.options.Mode == Strict {
+		return errors.New("sandbox: --sandbox strict is not possible on this system: it needs Linux")
+	}
+	l.notes = []string{"No sandbox on this system: functions run as plain processes of Naru's own user. Run only code that you trust."}
+	return nil
+}
+
+func (l *Launcher) release() {}
+
+// Inside knows nothing of other processes' connections.
+func (l *Launcher) Inside(net.Conn) bool { return false }
+
+// Explain tells of all tiers, for people.
+func Explain(w io.Writer, _ Options) {
+	fmt.Fprintln(w, "On this system functions run as plain processes of Naru's own user, with limits of time only: run only code that you trust.")
+	fmt.Fprintln(w, "The sandbox needs Linux.")
 }
 
 func (b *body) wait() Exit {
 	_ = b.command.Wait() // the state says more
 	b.kill()
+	if err := b.tidy(); err != nil {
+		fmt.Fprintln(os.Stderr, "naru:", err)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.over = true
@@ -96,7 +179,7 @@ func (b *body) freeze() error { return errors.ErrUnsupported }
 
 func (b *body) thaw() error { return nil }
 
-func (b *body) terminate() { b.signal(-b.pid, syscall.SIGTERM) }
+func (b *body) terminate(bool) { b.signal(-b.pid, syscall.SIGTERM) }
 
 func (b *body) kill() { b.signal(-b.pid, syscall.SIGKILL) }
 

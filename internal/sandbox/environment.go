@@ -15,8 +15,9 @@ var ErrEnded = errors.New("sandbox: the environment has ended")
 
 // Exit is how an environment ended.
 type Exit struct {
-	Code   int            // exit status of the runtime; -1 if a signal ended it
-	Signal syscall.Signal // that ended the runtime; 0 if it ended by itself
+	Code   int            // exit status of the command that ended first; -1 if a signal ended it
+	Signal syscall.Signal // that ended it; 0 if it ended by itself
+	Other  bool           // it was not the runtime
 	// OutOfMemory says that it was killed since it used more than Spec.Memory,
 	// OutOfProcesses that it had more than Spec.Processes.
 	OutOfMemory, OutOfProcesses bool
@@ -50,6 +51,12 @@ type Usage struct {
 	CPU time.Duration
 }
 
+// A LaunchError is why Launch failed if a command ended before the runtime was
+// started.
+type LaunchError struct{ Exit Exit }
+
+func (e *LaunchError) Error() string { return "sandbox: a command has ended: " + e.Exit.String() }
+
 // An Environment is a runtime and everything that it started. Its methods are
 // safe for concurrent use.
 type Environment struct {
@@ -62,7 +69,7 @@ type Environment struct {
 }
 
 // newEnvironment starts the processes. The caller calls run.
-func newEnvironment(ctx context.Context, l *Launcher, spec Spec, program string) (e *Environment, err error) {
+func newEnvironment(ctx context.Context, l *Launcher, spec Spec) (e *Environment, err error) {
 	ends, err := newEnds()
 	if err != nil {
 		return nil, err
@@ -81,7 +88,7 @@ func newEnvironment(ctx context.Context, l *Launcher, spec Spec, program string)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	body, err := startBody(ctx, l, spec, program, ends)
+	body, err := startBody(ctx, l, spec, ends)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -128,6 +135,15 @@ func (e *Environment) unlessEnded(f func() error) error {
 // Usage returns what the environment uses, or used when it ended.
 func (e *Environment) Usage() Usage { return e.body.usage() }
 
+// Terminate asks the runtime to end, by SIGTERM. From then on the environment
+// ends when all commands have.
+func (e *Environment) Terminate() { e.body.terminate(true) }
+
+// Dial connects to a TCP address of the environment's, such as 127.0.0.1:8080.
+func (e *Environment) Dial(ctx context.Context, address string) (net.Conn, error) {
+	return e.body.dial(ctx, address)
+}
+
 // PID is the process id of the runtime, as this process sees it.
 func (e *Environment) PID() int { return e.body.pid }
 
@@ -137,7 +153,7 @@ func (e *Environment) Stop(grace time.Duration) {
 	if grace > 0 {
 		timer := time.NewTimer(grace)
 		defer timer.Stop()
-		e.body.terminate()
+		e.body.terminate(false)
 		select {
 		case <-e.done:
 		case <-timer.C:

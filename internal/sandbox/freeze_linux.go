@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"naru/internal/sandbox/internal/proc"
 )
 
 // freezeTime is how long freeze tries.
@@ -34,7 +36,7 @@ func (b *body) freeze() error {
 			return errRestless
 		}
 		for _, p := range moving {
-			b.stop(p.group)
+			b.stop(p.Group)
 		}
 		// A signal takes effect when its receiver is scheduled next; only the
 		// parent would be told.
@@ -43,20 +45,20 @@ func (b *body) freeze() error {
 }
 
 // moving returns the processes that don't stand still. It needs b.mu.
-func (b *body) moving() []process {
+func (b *body) moving() []proc.Process {
 	// While the runtime itself still moves there is no need to look further.
-	if p, err := procDir.process(b.pid); err == nil && !b.stands(p) {
-		return []process{p}
+	if p, err := proc.System.Process(b.pid); err == nil && !b.stands(p) {
+		return []proc.Process{p}
 	}
-	b.members = newCensus(procDir).below(b.helper.Process.Pid)
+	b.members = proc.NewCensus(proc.System).Below(b.helper.Process.Pid)
 	return slices.DeleteFunc(slices.Clone(b.members), b.stands)
 }
 
 // stands reports whether p stands still. Whoever waits for a child that is to
 // execute a program, and was stopped before it did, can't be stopped itself,
 // but has the signal. It needs b.mu.
-func (b *body) stands(p process) bool {
-	return p.still() || p.blocked() && slices.Contains(b.frozen, p.group)
+func (b *body) stands(p proc.Process) bool {
+	return p.Still() || p.Blocked() && slices.Contains(b.frozen, p.Group)
 }
 
 // stop stops a process group. It needs b.mu.

@@ -18,17 +18,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"naru/internal/sandbox/internal/proc"
 )
 
 // TestMain is also the main function of helpers and of what the tests run in
-// environments.
+// environments. Those end at once, while binaries that look for races would sleep
+// before.
 func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == HelperArg:
-		os.Exit(HelperMain())
+		syscall.Exit(HelperMain())
 	case len(os.Args) > 2 && os.Args[1] == "role":
 		roles()[os.Args[2]](os.Args[3:])
-		os.Exit(0)
+		syscall.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -52,6 +55,7 @@ func roles() map[string]func(args []string) {
 		"server": playServer,
 		"copy":   playCopy,
 		"rest":   func([]string) { rest() },
+		"attack": playAttack,
 	}
 }
 
@@ -136,23 +140,30 @@ func playDaemon(args []string) {
 	}
 }
 
-// playServer launches an environment with a daemon in it, prints the ids of
-// its processes, and waits to be killed.
-func playServer([]string) {
-	l := New(Options{})
-	e, err := l.Launch(context.Background(), Spec{
-		Command: role("daemon", "first"),
-		Output: func(lines []Line) {
-			for _, line := range lines {
-				fmt.Println(line.Text)
-			}
-		},
-	})
+// playServer launches an environment with a daemon in it, in a mode, prints the ids
+// of its processes, and waits to be killed.
+func playServer(args []string) {
+	l, err := New(Options{Mode: Mode(args[0])})
+	if err != nil {
+		fmt.Println("impossible:", err)
+		return
+	}
+	there := make(chan struct{})
+	spec := Spec{Command: role("daemon", "first"), Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Output: func([]Line) { close(there) }}
+	if l.Tier() == Namespaced {
+		spec.Mounts = []Mount{{filepath.Dir(spec.Command[0]), "/opt"}}
+		spec.Command[0] = "/opt/" + filepath.Base(spec.Command[0])
+	}
+	e, err := l.Launch(context.Background(), spec)
 	if err != nil {
 		panic(err)
 	}
+	<-there
 	fmt.Println("process", e.body.helper.Process.Pid)
-	fmt.Println("process", e.PID())
+	for _, p := range proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid) {
+		fmt.Println("process", p.PID)
+	}
+	fmt.Println("that is all")
 	rest()
 }
 
@@ -245,19 +256,12 @@ func waitFor(t *testing.T, what string, is func() bool) {
 
 // alive reports whether a process does or could do anything.
 func alive(pid int) bool {
-	p, err := procDir.process(pid)
-	return err == nil && p.state != 'Z' && p.state != 'X'
+	p, err := proc.System.Process(pid)
+	return err == nil && p.State != 'Z' && p.State != 'X'
 }
 
-// noSleep keeps binaries that look for races from sleeping before they end.
-const noSleep = "GORACE=atexit_sleep_ms=0"
-
 func newLauncher(t *testing.T) *Launcher {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := New(Options{Helper: []string{"/usr/bin/env", noSleep, self, HelperArg}})
+	l := plain()
 	t.Cleanup(l.Close)
 	return l
 }
@@ -269,7 +273,7 @@ func launch(t *testing.T, l *Launcher, spec Spec) (*Environment, *transcript) {
 		spec.Output = r.add
 	}
 	if spec.Env == nil {
-		spec.Env = []string{"PATH=" + os.Getenv("PATH"), noSleep}
+		spec.Env = []string{"PATH=" + os.Getenv("PATH")}
 	}
 	e, err := l.Launch(t.Context(), spec)
 	if err != nil {
@@ -296,3 +300,24 @@ func descriptors(t *testing.T) map[string]string {
 	}
 	return found
 }
+
+// plain returns a launcher of plain processes.
+func plain() *Launcher {
+	l, err := New(Options{Mode: None})
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var lineTime = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)

@@ -2,7 +2,7 @@
 // live and die together. It knows nothing of what runs in them.
 //
 // The first process of an environment is a helper, this very binary started
-// again (see HelperMain). It starts the command, which from then on is called
+// again (see HelperMain) or a small program that does nothing else. It starts the command, which from then on is called
 // the runtime, reaps every process that loses its parent, and says how the
 // runtime ended. All processes of the environment are below it in the process
 // tree, also those that made themselves daemons, since it is their subreaper.
@@ -17,11 +17,16 @@
 //
 // An environment is over when its runtime ends: what is left of it is killed.
 //
-// What confines it today are limits on open files, no core dumps, a clean set
-// of descriptors and variables, and a watch that kills it when its processes
-// together use too much memory or are too many. On systems other than Linux
-// there is no helper: the runtime runs as a plain child in a session of its
-// own, without the watch, and Freeze is not supported.
+// How far an environment is confined is a matter of tiers (see Tier): with
+// namespaces it has a file system, processes and, where that is asked for, a
+// network of its own; with landlock and a filter of system calls alone it has
+// fewer files; and plain processes are bound by limits only. Each tier has what the
+// lower ones have. Where control groups can be made they bound memory, processors
+// and processes, and freeze them; elsewhere a watch kills an environment whose
+// processes together use too much memory or are too many.
+//
+// On systems other than Linux there is no helper: the runtime runs as a plain
+// child in a session of its own, without the watch, and Freeze is not supported.
 package sandbox
 
 import (
@@ -29,6 +34,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,17 +62,30 @@ var errNotHelping = errors.New("sandbox: started as a helper, but main does not 
 const (
 	DefaultFiles     = 1024
 	DefaultProcesses = 1024
+	DefaultTemp      = 512 << 20
 )
 
-// Spec says what runs in an environment and within which bounds.
+// Spec says what runs in an environment and within which bounds. Its paths are
+// those that the environment's processes see.
 type Spec struct {
 	// Command is the argv of the runtime. If Command[0] has no slash it is
 	// looked up in the PATH of Env, or of this process if Env has none.
 	Command []string
-	// Dir is the directory in which the runtime starts.
+	// Others are commands that run beside the runtime, which is started after
+	// them, once Gate is closed if it is not nil.
+	Others [][]string
+	Gate   <-chan struct{}
+	// Dir is the directory in which commands start.
 	Dir string
-	// Env is the runtime's whole environment; nothing is inherited.
+	// Env is the whole environment of commands; nothing is inherited.
 	Env []string
+	// Mounts are what commands see, and cannot change, besides the system's
+	// programs and libraries: at a place of their own in a tier with namespaces.
+	Mounts []Mount
+	// Links are symbolic links that they see with namespaces.
+	Links []Link
+	// Doors are addresses of this process that only the environment's reach.
+	Doors []Door
 	// Output is called with what the processes write to their standard output
 	// and error, in order, maybe before Launch has returned. Calls don't
 	// overlap. While it does not return, nothing is read, so that in the end
@@ -76,6 +95,10 @@ type Spec struct {
 	// before the environment is killed; 0 means no bound. What processes share
 	// counts once.
 	Memory int64
+	// Temp is how many bytes they may have in a folder of their own for
+	// temporary files, which TMPDIR and HOME name unless Env has them; 0 means
+	// that there is none. With namespaces it is /tmp, and there always.
+	Temp int64
 	// Files is how many files each process may have open; 0 means
 	// DefaultFiles.
 	Files int
@@ -84,12 +107,44 @@ type Spec struct {
 	Processes int
 }
 
-// program returns the path of the file to execute.
-func (s *Spec) program() (string, error) {
-	if len(s.Command) == 0 {
+// A Mount is a folder that is seen at a place.
+type Mount struct{ Folder, At string }
+
+// A Link is a symbolic link.
+type Link struct{ At, To string }
+
+// A Door is a TCP address at the loopback interface that connects an environment
+// with this process: at Port in a network of the environment's own, and at any
+// port of the machine's otherwise.
+type Door struct {
+	Port     int
+	Variable string // of commands, which gets host:port; "" for none
+	// Serve is given the listener before any command is started. It returns at
+	// once, and closes the listener in the end.
+	Serve func(net.Listener)
+}
+
+// host returns the path at which this process sees what processes see at a path.
+func (s *Spec) host(path string) string {
+	best := Mount{}
+	for _, m := range s.Mounts {
+		rest, err := filepath.Rel(m.At, path)
+		if err == nil && filepath.IsLocal(rest) && len(m.At) > len(best.At) {
+			best = m
+		}
+	}
+	if best.At == "" {
+		return path
+	}
+	return filepath.Join(best.Folder, strings.TrimPrefix(path, best.At))
+}
+
+// program returns the path of the file to execute, as processes see it.
+func (s *Spec) program(command []string) (string, error) {
+	if len(command) == 0 {
 		return "", errors.New("sandbox: no command")
 	}
-	name := s.Command[0]
+	name := command[0]
 	if strings.Contains(name, "/") {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(s.Dir, name)
@@ -98,7 +153,7 @@ func (s *Spec) program() (string, error) {
 	}
 	for _, dir := range filepath.SplitList(s.path()) {
 		file := filepath.Join(dir, name)
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		if info, err := os.Stat(s.host(file)); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			return file, nil
 		}
 	}
@@ -106,24 +161,32 @@ func (s *Spec) program() (string, error) {
 }
 
 func (s *Spec) path() string {
-	for _, entry := range s.Env {
-		if path, ok := strings.CutPrefix(entry, "PATH="); ok {
-			return path
-		}
+	if path, ok := variable(s.Env, "PATH"); ok {
+		return path
 	}
 	return os.Getenv("PATH")
 }
 
+// variable returns a variable of an environment.
+func variable(env []string, name string) (value string, ok bool) {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
 // prepared returns s with its defaults filled in and its paths made absolute.
-func (s Spec) prepared() (Spec, string, error) {
+func (s Spec) prepared() (Spec, error) {
 	var err error
 	if s.Dir, err = filepath.Abs(s.Dir); err != nil {
-		return s, "", err
+		return s, err
 	}
-	if info, err := os.Stat(s.Dir); err != nil {
-		return s, "", err
+	if info, err := os.Stat(s.host(s.Dir)); err != nil {
+		return s, err
 	} else if !info.IsDir() {
-		return s, "", fmt.Errorf("sandbox: %s is not a directory", s.Dir)
+		return s, fmt.Errorf("sandbox: %s is not a directory", s.Dir)
 	}
 	if s.Files <= 0 {
 		s.Files = DefaultFiles
@@ -131,12 +194,47 @@ func (s Spec) prepared() (Spec, string, error) {
 	if s.Processes <= 0 {
 		s.Processes = DefaultProcesses
 	}
-	program, err := s.program()
-	return s, program, err
+	for _, command := range append([][]string{s.Command}, s.Others...) {
+		if _, err := s.program(command); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }
+
+// A Tier is how far environments are confined.
+type Tier int
+
+// The tiers.
+const (
+	Plain      Tier = iota // limits only
+	Landlocked             // landlock and a filter of system calls
+	Namespaced             // namespaces and a root of their own besides
+)
+
+func (t Tier) String() string { return [...]string{"none", "landlock", "namespaces"}[t] }
+
+// A Mode is what an operator asks for.
+type Mode string
+
+// The modes.
+const (
+	Auto   Mode = "auto"   // the highest tier that there is
+	Strict Mode = "strict" // namespaces, with a network of their own, or nothing
+	None   Mode = "none"   // plain processes
+)
 
 // Options say how environments are launched.
 type Options struct {
+	Mode Mode // Auto if ""
+	// Program is a program that calls helper.Main and does nothing else. Without
+	// one, or where it can't be started, this binary is started as Helper says.
+	Program []byte
+	// Private are folders of which nothing is to be seen.
+	Private []string
+	// Temp is the folder for the temporary files of environments without a root
+	// of their own; "" for the system's.
+	Temp string
 	// Helper is the argv that starts this binary as a helper. By default it is
 	// the running executable with HelperArg.
 	Helper []string
@@ -150,10 +248,13 @@ const patience = 10 * time.Second
 
 // A Launcher launches environments. Its methods are safe for concurrent use.
 type Launcher struct {
-	helper   []string
+	options  Options
 	log      *slog.Logger
 	patience time.Duration
 	buffers  sync.Pool // of *[]byte, to read output into
+	tier     Tier
+	notes    []string // why it is no higher tier, and what is missing in this
+	ground   ground   // what environments share
 
 	mu      sync.Mutex
 	closed  bool
@@ -163,36 +264,54 @@ type Launcher struct {
 	watcher sync.WaitGroup
 }
 
-// New returns a launcher. Close it.
-func New(o Options) *Launcher {
+// New returns a launcher, or says why environments can't be confined as the mode
+// demands. Close it.
+func New(o Options) (*Launcher, error) {
+	if os.Getenv(helperMark) != "" {
+		return nil, errNotHelping
+	}
+	if o.Mode == "" {
+		o.Mode = Auto
+	}
 	l := &Launcher{
-		helper: o.Helper, log: o.Log, patience: patience,
+		options: o, log: o.Log, patience: patience,
 		buffers: sync.Pool{New: func() any { b := make([]byte, chunk); return &b }},
 		running: map[*Environment]struct{}{},
 		wake:    make(chan struct{}, 1), quit: make(chan struct{}),
 	}
-	if len(l.helper) == 0 {
-		l.helper = []string{ownExecutable, HelperArg}
+	if len(o.Helper) == 0 {
+		l.options.Helper = []string{ownExecutable, HelperArg}
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
+	if err := l.prepare(); err != nil {
+		return nil, err
+	}
 	l.watcher.Go(l.watch)
-	return l
+	return l, nil
 }
+
+// Tier is how far environments are confined, and Notes say why they are no
+// further.
+func (l *Launcher) Tier() Tier { return l.tier }
+
+// Notes say why environments are no further confined, in a sentence each.
+func (l *Launcher) Notes() []string { return l.notes }
+
+// Private reports whether environments have networks of their own, from which
+// nothing but their doors can be reached.
+func (l *Launcher) Private() bool { return l.options.Mode == Strict }
 
 // Launch starts an environment and returns once its runtime runs. If ctx ends
 // before that, nothing is left behind; afterwards ctx has no effect. The
 // caller ends the environment with Stop or Kill, also if it ended by itself.
 func (l *Launcher) Launch(ctx context.Context, spec Spec) (*Environment, error) {
-	if os.Getenv(helperMark) != "" {
-		return nil, errNotHelping
-	}
-	spec, program, err := spec.prepared()
+	spec, err := spec.prepared()
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEnvironment(ctx, l, spec, program)
+	e, err := newEnvironment(ctx, l, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -228,6 +347,7 @@ func (l *Launcher) Close() {
 	}
 	killed.Wait()
 	l.watcher.Wait()
+	l.release()
 }
 
 // environments returns those that run.

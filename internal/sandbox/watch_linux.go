@@ -3,6 +3,8 @@ package sandbox
 import (
 	"slices"
 	"time"
+
+	"naru/internal/sandbox/internal/proc"
 )
 
 const (
@@ -31,9 +33,9 @@ func (l *Launcher) watch() {
 			}
 			ticker.Reset(watchEvery)
 		}
-		var c *census
+		var c *proc.Census
 		if look%censusEvery == 0 {
-			c = newCensus(procDir)
+			c = proc.NewCensus(proc.System)
 		}
 		for _, e := range all {
 			e.body.look(c)
@@ -44,7 +46,7 @@ func (l *Launcher) watch() {
 // look brings the figures up to date and kills the environment if they are too
 // high. With a census it counts the processes, without one it goes by those
 // that are known.
-func (b *body) look(c *census) {
+func (b *body) look(c *proc.Census) {
 	b.mu.Lock()
 	idle := b.frozen != nil || b.final != nil
 	known := b.members
@@ -52,9 +54,9 @@ func (b *body) look(c *census) {
 	if idle {
 		return
 	}
-	var found []process
+	var found []proc.Process
 	if c != nil {
-		found = c.below(b.helper.Process.Pid)
+		found = c.Below(b.helper.Process.Pid)
 	} else {
 		found = latest(known)
 	}
@@ -75,19 +77,19 @@ func (b *body) look(c *census) {
 
 // latest returns those of the processes that still are, with their figures of
 // now.
-func latest(known []process) []process {
-	now := make([]process, 0, len(known))
+func latest(known []proc.Process) []proc.Process {
+	now := make([]proc.Process, 0, len(known))
 	for _, p := range known {
-		if q, err := procDir.process(p.pid); err == nil && (p.same(q) || p.started == 0) {
+		if q, err := proc.System.Process(p.PID); err == nil && (p.Same(q) || p.Started == 0) {
 			now = append(now, q)
 		}
 	}
 	return now
 }
 
-func resident(all []process) (sum int64) {
+func resident(all []proc.Process) (sum int64) {
 	for _, p := range all {
-		sum += p.resident
+		sum += p.Resident
 	}
 	return sum
 }
@@ -95,12 +97,12 @@ func resident(all []process) (sum int64) {
 // reallyUses returns the bytes in memory, where what several processes share
 // counts once. It needs b.mu.
 func (b *body) reallyUses() (sum int64) {
-	alive := slices.DeleteFunc(newCensus(procDir).below(b.helper.Process.Pid), func(p process) bool { return p.state == 'Z' })
+	alive := slices.DeleteFunc(proc.NewCensus(proc.System).Below(b.helper.Process.Pid), func(p proc.Process) bool { return p.State == 'Z' })
 	if len(alive) == 1 {
-		return alive[0].resident
+		return alive[0].Resident
 	}
 	for _, p := range alive {
-		sum += procDir.share(p.pid)
+		sum += proc.System.Share(p.PID)
 	}
 	return sum
 }
@@ -114,8 +116,8 @@ func (b *body) usage() Usage {
 	b.members = latest(b.members)
 	u := Usage{Resident: resident(b.members)}
 	for _, p := range b.members {
-		u.CPU += p.cpu
-		b.peak = max(b.peak, procDir.peak(p.pid))
+		u.CPU += p.CPU
+		b.peak = max(b.peak, proc.System.Peak(p.PID))
 	}
 	b.peak = max(b.peak, u.Resident)
 	u.Peak = b.peak

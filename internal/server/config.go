@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"naru/internal/iam"
+	"naru/internal/interpreter"
+	"naru/internal/sandbox"
 	"naru/internal/store"
 	"naru/internal/trigger"
 )
@@ -43,16 +45,19 @@ type Config struct {
 	Audiences []string
 	Pprof     bool   // serves /debug/pprof/ to operators
 	HotReload string // folder below which functions may have their code in place
-	// SDKDir holds the SDKs that functions find; Node is their interpreter.
+	// SDKDir holds what functions find without packing it. Interpreters are where
+	// theirs are, by language; those that are not given are looked for.
 	SDKDir         string
-	Node           string
-	StrictRuntimes bool // refuses runtimes that AWS does not take any more
+	Interpreters   map[interpreter.Language]string
+	StrictRuntimes bool     // refuses runtimes that AWS does not take any more, or whose very version is not here
+	Passthrough    []string // AWS services that functions may have of AWS itself
+	Sandbox        string   // "auto", "strict" or "none"
 	// TriggerRamp is how fast queues that trigger functions have more of them
 	// run: "burst" or "aws".
 	TriggerRamp string
-	// Helper is the command that runs this program as the first process of an
-	// environment.
-	Helper  []string
+	// Helper is a program that starts as the first process of each environment;
+	// without one this program does.
+	Helper  []byte
 	Log     *slog.Logger
 	Version string
 	// Ready is told the addresses once requests are served.
@@ -64,7 +69,9 @@ type Addresses struct {
 	Endpoint string // URL
 	Admin    string // URL
 	Data     string
-	RootKey  string // file with the root's access key, in enforce mode
+	RootKey  string   // file with the root's access key, in enforce mode
+	Sandbox  string   // how functions are confined
+	Warnings []string // what the operator should know of that
 }
 
 // store returns the options of the store in dir.
@@ -105,6 +112,11 @@ func (c *Config) check() error {
 		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return fmt.Errorf("the public URL %q is not of the form http://host or https://host", c.PublicURL)
 		}
+	}
+	switch sandbox.Mode(c.Sandbox) {
+	case "", sandbox.Auto, sandbox.Strict, sandbox.None:
+	default:
+		return fmt.Errorf("--sandbox is %q, which is none of auto, strict and none", c.Sandbox)
 	}
 	if r := trigger.Ramp(c.TriggerRamp); r != trigger.Burst && r != trigger.Gradual && r != "" {
 		return fmt.Errorf("--trigger-ramp is %q, which is neither %s nor %s", c.TriggerRamp, trigger.Burst, trigger.Gradual)

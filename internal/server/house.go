@@ -12,6 +12,7 @@ import (
 	"naru/internal/delivery"
 	"naru/internal/events"
 	"naru/internal/iam"
+	"naru/internal/interpreter"
 	"naru/internal/lambda"
 	"naru/internal/logs"
 	"naru/internal/meter"
@@ -46,10 +47,14 @@ type house struct {
 
 // A place is what a house needs of the server that it stands in.
 type place struct {
-	config   Config
-	clock    *clock.Clock
-	meter    *meter.Registry
-	launch   lambda.Launch
+	config Config
+	clock  *clock.Clock
+	meter  *meter.Registry
+	launch lambda.Launch
+	rooted bool // environments have a root of their own
+	// interpreter finds the interpreters of functions
+	interpreter func(interpreter.Language, string) (interpreter.Interpreter, bool)
+
 	public   func() string // URL of the endpoint
 	internal func() string // URL at which functions reach it
 }
@@ -140,9 +145,9 @@ func (h *house) openLambda(p place) (err error) {
 	}
 	h.lambda, err = lambda.Open(lambda.Options{
 		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
-		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Node: p.config.Node, StrictRuntimes: p.config.StrictRuntimes,
+		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Interpreter: p.interpreter, Rooted: p.rooted, StrictRuntimes: p.config.StrictRuntimes,
 		HotReload: p.config.HotReload, Private: private(p.config),
-		Endpoint: p.internal, Services: functionServices, Memory: memoryBudget(),
+		Endpoint: p.internal, Services: functionServices, Passthrough: p.config.Passthrough, Memory: memoryBudget(),
 		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
 		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog, Queue: h.queueOf, TriggerRamp: trigger.Ramp(p.config.TriggerRamp),
 	})

@@ -13,6 +13,7 @@ import (
 
 	"naru/internal/clock"
 	"naru/internal/console"
+	"naru/internal/interpreter"
 	"naru/internal/lambda"
 	"naru/internal/meter"
 	"naru/internal/metrics"
@@ -27,6 +28,8 @@ type server struct {
 	endpoint string
 	internal string // the endpoint for functions
 	launcher *sandbox.Launcher
+	finder   interpreter.Finder
+	inside   *http.Server // for functions
 	operator operator
 
 	resetting sync.Mutex // held while the house is replaced, or must not be
@@ -58,9 +61,16 @@ func Run(ctx context.Context, c Config) error {
 		return fmt.Errorf("cannot listen for functions: %w", err)
 	}
 	defer functions.Close()
-	s := &server{config: c, endpoint: urlOf(listener), internal: urlOf(functions), launcher: sandbox.New(sandbox.Options{Helper: c.Helper, Log: c.Log})}
+	s := &server{config: c, endpoint: urlOf(listener), internal: urlOf(functions)}
+	s.finder.Given = c.Interpreters
+	if s.launcher, err = newLauncher(c); err != nil {
+		return err
+	}
 	defer s.launcher.Close()
-	addresses := Addresses{Endpoint: s.endpoint, Admin: urlOf(admin), Data: c.Data}
+	if s.launcher.Private() {
+		s.internal = fmt.Sprintf("http://127.0.0.1:%d", insidePort)
+	}
+	addresses := Addresses{Endpoint: s.endpoint, Admin: urlOf(admin), Data: c.Data, Sandbox: describeSandbox(s.launcher), Warnings: s.launcher.Notes()}
 	h, err := s.open()
 	if err != nil {
 		return err
@@ -85,7 +95,7 @@ func urlOf(l net.Listener) string {
 
 func (s *server) open() (*house, error) {
 	return openHouse(place{
-		config: s.config, clock: &s.clock, meter: &s.meter, launch: s.launch,
+		config: s.config, clock: &s.clock, meter: &s.meter, launch: s.launch, rooted: s.launcher.Tier() == sandbox.Namespaced, interpreter: s.finder.Find,
 		public: func() string { return s.endpoint }, internal: func() string { return s.internal },
 	})
 }
@@ -99,11 +109,11 @@ func (s *server) serve(ctx context.Context, listener, admin, functions net.Liste
 		MaxHeaderBytes:    64 << 10,
 	}
 	back := &http.Server{Handler: newGuard(s.config, s.adminRoutes()), ReadHeaderTimeout: 30 * time.Second}
-	inside := &http.Server{Handler: newGuard(s.config, s.api()), ReadHeaderTimeout: 30 * time.Second}
+	s.inside = &http.Server{Handler: newGuard(s.config, onlyOwn(s.api())), ReadHeaderTimeout: 30 * time.Second, BaseContext: withKey}
 	failed := make(chan error, 3)
 	go func() { failed <- front.Serve(listener) }()
-	go func() { failed <- back.Serve(admin) }()
-	go func() { failed <- inside.Serve(functions) }()
+	go func() { failed <- back.Serve(outsiders{admin, s.launcher}) }()
+	go func() { failed <- s.inside.Serve(functions) }()
 	if s.config.Ready != nil {
 		s.config.Ready(addresses)
 	}
@@ -116,7 +126,7 @@ func (s *server) serve(ctx context.Context, listener, admin, functions net.Liste
 	defer cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- s.house.Load().close(drain) }()
-	for _, h := range []*http.Server{front, back, inside} {
+	for _, h := range []*http.Server{front, back, s.inside} {
 		if h.Shutdown(drain) != nil {
 			err = errors.Join(err, h.Close())
 		}

@@ -30,6 +30,7 @@ export class Naru {
   static async start(...flags) {
     const naru = new Naru();
     naru.flags = flags;
+    naru.started = new Map(); // processes, and when they started, by id
     naru.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'naru-js-'));
     naru.listen = '127.0.0.1:0';
     naru.ahead = 0; // seconds
@@ -75,6 +76,7 @@ export class Naru {
 
   // kill ends Naru as a power cut would: it does not get to do anything.
   async kill() {
+    this.outlived();
     this.child.kill('SIGKILL');
     await this.ended;
   }
@@ -90,6 +92,7 @@ export class Naru {
 
   // end ends Naru in good order. It can be restarted.
   async end() {
+    this.outlived();
     this.child.kill('SIGTERM');
     const [code, signal] = await this.ended;
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `Naru did not stop in good order:\n${this.log}`);
@@ -129,19 +132,29 @@ export class Naru {
     return Number(line?.slice(line.lastIndexOf(' ')));
   }
 
-  // outlived returns the processes that stand in this Naru's data directory or
-  // were called with a path in it, Naru itself not counted.
+  // outlived returns the processes that this Naru has started and that live, as far
+  // as it was looked for them while it ran.
   outlived() {
-    const of = (pid, file) => {
+    const parents = new Map(); // and starts, by id
+    for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       try {
-        return file === 'cwd' ? fs.readlinkSync(`/proc/${pid}/cwd`) : fs.readFileSync(`/proc/${pid}/${file}`, 'utf8');
+        const field = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+        if (field[0] !== 'Z') parents.set(Number(pid), { parent: Number(field[1]), start: field[19] });
       } catch {
-        return ''; // it has just ended, or is somebody else's
+        // it has just ended
       }
-    };
-    return fs.readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name) && Number(name) !== this.child.pid && Number(name) !== process.pid)
-      .filter((pid) => ['cwd', 'cmdline'].some((file) => of(pid, file).includes(this.data)));
+    }
+    for (let grown = true; grown;) {
+      grown = false;
+      for (const [pid, { parent, start }] of parents) {
+        const ours = parent === this.child.pid || (this.started.has(parent) && this.started.get(parent) === parents.get(parent)?.start);
+        if (ours && this.started.get(pid) !== start) {
+          this.started.set(pid, start);
+          grown = true;
+        }
+      }
+    }
+    return [...this.started].filter(([pid, start]) => parents.get(pid)?.start === start);
   }
 
   // nothingIsLeft waits until no process of a killed Naru is there any more.

@@ -67,7 +67,7 @@ const redirect = {
     const service = this.serviceOf(host);
     if (service === undefined || this.passthrough.has(service)) return undefined;
     if (this.services.has(service)) return this.endpoint;
-    const error = new Error(`Naru does not have the AWS service "${service}" (host ${host}). To let requests for it through to AWS, add it to Naru's list of services that pass.`);
+    const error = new Error(`Naru does not have the AWS service "${service}" (host ${host}). To let requests for it through to AWS, start Naru with --passthrough ${service}.`);
     // The second SDK marks every error of a request as one to try again after.
     Object.defineProperty(error, 'retryable', { get: () => false, set() {} });
     throw Object.assign(error, { name: 'ServiceNotInNaru', code: 'ServiceNotInNaru' });

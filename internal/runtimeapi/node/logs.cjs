@@ -52,8 +52,11 @@ function writeAll(fd, bytes) {
   }
 }
 
+// AWS's ways from nodejs24.x on.
+const isModern = Number(/^AWS_Lambda_nodejs(\d+)\.x$/.exec(process.env.AWS_EXECUTION_ENV)?.[1]) >= 24;
+
 const textLine = (level, message, ...more) =>
-  `${new Date().toISOString()}\t${globalThis[requestId]}\t${level}\t${util.format(message, ...more)}`;
+  `${new Date().toISOString()}\t${globalThis[requestId] ?? (isModern ? '' : undefined)}\t${level}\t${util.format(message, ...more)}`;
 
 function jsonLine(level, ...values) {
   const line = { timestamp: new Date().toISOString(), level, requestId: globalThis[requestId] };
@@ -133,4 +136,4 @@ function logError(what, error) {
   console.error(what, '\t' + text);
 }
 
-module.exports = { describe, errorType, logError, patchConsole, patchStreams, requestId, writeAll };
+module.exports = { describe, errorType, isModern, logError, patchConsole, patchStreams, requestId, writeAll };

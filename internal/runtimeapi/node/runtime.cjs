@@ -1,9 +1,12 @@
 // Naru's runtime for Node.js: it loads a function's handler and runs it for
-// each invocation, as AWS's runtimes for nodejs22.x and before do. What goes
-// over descriptor 3 is described in Naru's package runtimeapi.
+// each invocation, as AWS's runtimes do. What goes over descriptor 3 is
+// described in Naru's package runtimeapi.
 //
-// Nothing here may keep the event loop alive while a handler runs: a handler
-// that called back is done when the loop is empty, which 'beforeExit' tells.
+// AWS has two ways. Up to nodejs22.x a handler may call back or return a
+// promise; one that called back is done when the event loop is empty, which
+// 'beforeExit' tells, so nothing here may keep it alive meanwhile. From
+// nodejs24.x on, here called modern, what a handler returns is the response,
+// callbacks are refused, and nobody catches what the handler does not.
 'use strict';
 
 const fs = require('fs');
@@ -19,6 +22,10 @@ const MalformedHandlerName = logs.errorType('MalformedHandlerName');
 const UserCodeSyntaxError = logs.errorType('UserCodeSyntaxError');
 const NodeJsExit = logs.errorType('NodeJsExit');
 const UnhandledPromiseRejection = logs.errorType('UnhandledPromiseRejection');
+const CallbackHandlerDeprecated = logs.errorType('CallbackHandlerDeprecated');
+const JSONStringifyError = logs.errorType('JSONStringifyError');
+
+const { isModern } = logs;
 
 // ---------------------------------------------------------------- frames
 
@@ -209,9 +216,13 @@ async function loadHandler(root, handler) {
     }
     throw error;
   }
-  for (const key of match[2].split('.')) found = found && found[key];
+  const find = (module) => match[2].split('.').reduce((found, key) => found && found[key], module);
+  found = find(found) || (isModern && found?.default && find(found.default));
   if (!found) throw new HandlerNotFound(`${handler} is undefined or not exported`);
   if (typeof found !== 'function') throw new HandlerNotFound(`${handler} is not a function`);
+  if (isModern && found.length >= 3 && !streams.isStreaming(found)) {
+    throw new CallbackHandlerDeprecated('ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.');
+  }
   return found;
 }
 
@@ -240,6 +251,10 @@ class Invocation {
       this.stream(handler);
       return;
     }
+    if (isModern) {
+      this.await(handler);
+      return;
+    }
     const callback = this.once((error, result) => this.callBack(error, result));
     const succeed = this.once((result) => this.done(null, result));
     const fail = this.once((error) => this.done(error ?? 'handled'));
@@ -251,6 +266,17 @@ class Invocation {
     } catch (error) {
       callback(error);
     }
+  }
+
+  // await runs a handler whose result is the response.
+  async await(handler) {
+    globalThis[onEmptyLoop] = () => process.exit(13); // as Node.js does if what it awaits never comes
+    try {
+      this.complete(await handler(JSON.parse(this.call.payload), this.context({})));
+    } catch (error) {
+      this.fail(error);
+    }
+    globalThis[onEmptyLoop] = nothing;
   }
 
   // stream runs a handler that writes its response to a stream.
@@ -302,12 +328,7 @@ class Invocation {
         throw new Error(`Cannot parse ${name} as json: ${error.toString()}`);
       }
     };
-    return {
-      get callbackWaitsForEmptyEventLoop() { return that.waits; },
-      set callbackWaitsForEmptyEventLoop(value) { that.waits = value; },
-      succeed: calls.succeed,
-      fail: calls.fail,
-      done: calls.done,
+    const common = {
       functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
       functionName: env.AWS_LAMBDA_FUNCTION_NAME,
       memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
@@ -319,6 +340,15 @@ class Invocation {
       awsRequestId: call.requestId,
       getRemainingTimeInMillis: () => call.deadline - Date.now(),
     };
+    if (isModern) return { ...common, tenantId: undefined, xRayTraceId: call.traceId || undefined };
+    const ofCallbacks = {
+      get callbackWaitsForEmptyEventLoop() { return that.waits; },
+      set callbackWaitsForEmptyEventLoop(value) { that.waits = value; },
+      succeed: calls.succeed,
+      fail: calls.fail,
+      done: calls.done,
+    };
+    return Object.defineProperties(ofCallbacks, Object.getOwnPropertyDescriptors(common));
   }
 
   callBack(error, result) {
@@ -358,7 +388,7 @@ class Invocation {
     try {
       text = JSON.stringify(result) ?? 'null';
     } catch {
-      throw new Error('Unable to stringify response body');
+      throw new (isModern ? JSONStringifyError : Error)('Unable to stringify response body');
     }
     this.send(answerFrame(this.call.number, text));
   }
@@ -407,10 +437,12 @@ async function main() {
     if (invocation) invocation.answer ??= failureFrame(invocation.call.number, error);
     link.exit(code, invocation?.last());
   };
-  process.on('uncaughtException', (error) => fatal('Uncaught Exception', error, 129));
-  process.on('unhandledRejection', (reason, promise) => {
-    fatal('Unhandled Promise Rejection', Object.assign(new UnhandledPromiseRejection(reason), { reason, promise }), 128);
-  });
+  if (!isModern) {
+    process.on('uncaughtException', (error) => fatal('Uncaught Exception', error, 129));
+    process.on('unhandledRejection', (reason, promise) => {
+      fatal('Unhandled Promise Rejection', Object.assign(new UnhandledPromiseRejection(reason), { reason, promise }), 128);
+    });
+  }
   process.on('exit', () => logs.writeAll(3, invocation?.last() ?? '')); // by the function itself, which has answered
   process.on('beforeExit', () => globalThis[onEmptyLoop]());
   globalThis[onEmptyLoop] = () => process.exit(13); // as Node.js does if a module never ends
@@ -420,7 +452,8 @@ async function main() {
   try {
     handler = await loadHandler(process.cwd(), process.env._HANDLER ?? '');
   } catch (error) {
-    fatal('Uncaught Exception', error, 129);
+    if (isModern) fatal('Init Error', error, 1);
+    else fatal('Uncaught Exception', error, 129);
     return;
   }
   globalThis[onEmptyLoop] = nothing;

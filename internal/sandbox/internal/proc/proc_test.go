@@ -1,6 +1,6 @@
 //go:build linux
 
-package sandbox
+package proc
 
 import (
 	"errors"
@@ -12,8 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
-
-var lineTime = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 func writeFile(t *testing.T, file, text string) {
 	t.Helper()
@@ -28,9 +26,9 @@ func writeFile(t *testing.T, file, text string) {
 func TestParseStat(t *testing.T) {
 	const text = "42 (a) b (c) S 7 40 39 34816 -1 4194304 100 200 0 0 10 20 3 4 20 0 11 0 123456 1000000 250 18446744073709551615 1 1"
 	got, err := parseStat([]byte(text))
-	want := process{
-		pid: 42, parent: 7, group: 40, session: 39, state: 'S', started: 123456,
-		resident: 250 * int64(os.Getpagesize()), cpu: 370 * time.Millisecond,
+	want := Process{
+		PID: 42, Parent: 7, Group: 40, Session: 39, State: 'S', Started: 123456,
+		Resident: 250 * int64(os.Getpagesize()), CPU: 370 * time.Millisecond,
 	}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
@@ -48,7 +46,7 @@ func TestParseStat(t *testing.T) {
 //	      └─── 13
 //
 // where 13 was started by a second thread, and 12 has ended.
-func tree(t *testing.T, lists bool) proc {
+func tree(t *testing.T, lists bool) Dir {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(file, text string) { writeFile(t, filepath.Join(dir, file), text) }
@@ -69,19 +67,19 @@ func tree(t *testing.T, lists bool) proc {
 		write("11/task/11/children", "12 ")
 		write("13/task/13/children", "")
 	}
-	return proc(dir)
+	return Dir(dir)
 }
 
 func TestCensusFindsAllBelow(t *testing.T) {
 	for name, lists := range map[string]bool{"WithListsOfChildren": true, "WithoutThem": false} {
 		t.Run(name, func(t *testing.T) {
-			c := newCensus(tree(t, lists))
+			c := NewCensus(tree(t, lists))
 			if c.lists != lists {
 				t.Fatal("the census does not know whether there are lists")
 			}
 			var got []int
-			for _, p := range c.below(10) {
-				got = append(got, p.pid)
+			for _, p := range c.Below(10) {
+				got = append(got, p.PID)
 			}
 			sorted := cmpopts.SortSlices(func(a, b int) bool { return a < b })
 			if diff := cmp.Diff([]int{11, 13}, got, sorted); diff != "" {
@@ -92,16 +90,16 @@ func TestCensusFindsAllBelow(t *testing.T) {
 }
 
 func TestEndedProcessesAreNotThere(t *testing.T) {
-	if _, err := procDir.process(1 << 30); !errors.Is(err, os.ErrNotExist) {
+	if _, err := System.Process(1 << 30); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error is %v", err)
 	}
-	if peak := procDir.peak(1 << 30); peak != 0 {
+	if peak := System.Peak(1 << 30); peak != 0 {
 		t.Errorf("its peak is %d", peak)
 	}
-	if own := procDir.peak(os.Getpid()); own < 1<<20 {
+	if own := System.Peak(os.Getpid()); own < 1<<20 {
 		t.Errorf("our own peak is %d", own)
 	}
-	if own := procDir.share(os.Getpid()); own < 1<<20 {
+	if own := System.Share(os.Getpid()); own < 1<<20 {
 		t.Errorf("our own share is %d", own)
 	}
 }

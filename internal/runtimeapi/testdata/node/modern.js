@@ -1,0 +1,11 @@
+exports.value = (event) => ({ got: event });
+exports.promise = async (event) => event;
+exports.nothing = () => {};
+exports.fails = async () => { throw new TypeError('wrong'); };
+exports.circle = () => { const circle = {}; circle.circle = circle; return circle; };
+exports.doesNotWait = () => { setTimeout(() => {}, 3600e3); return 'at once'; };
+exports.keys = (event, context) => Object.keys(context);
+exports.never = () => new Promise(() => {});
+exports.uncaught = () => { setTimeout(() => { throw new RangeError('from nowhere'); }); return new Promise((done) => setTimeout(done, 3600e3)); };
+exports.callback = (event, context, callback) => callback(null, 'no');
+exports.default = { inner: () => 'of the default' };

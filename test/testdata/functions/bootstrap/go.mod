@@ -1,0 +1,5 @@
+module naru/test/testdata/functions/bootstrap
+
+go 1.26
+
+require github.com/aws/aws-lambda-go v1.55.1
