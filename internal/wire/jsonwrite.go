@@ -119,6 +119,10 @@ func appendJSONString(out []byte, s string) []byte {
 	out = append(out, '"')
 	start := 0
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) && isVerbatim(s[i:i+8]) {
+			i += 8
+			continue
+		}
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
 			i++
@@ -137,6 +141,15 @@ func appendJSONString(out []byte, s string) []byte {
 		start = i
 	}
 	return append(append(out, s[start:]...), '"')
+}
+
+// isVerbatim reports whether eight bytes are ASCII that stands for itself in a
+// string. See unescaped.
+func isVerbatim(b string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	eight := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+	quote, backslash := eight^'"'*ones, eight^'\\'*ones
+	return (eight|(eight-' '*ones)|(quote-ones)&^quote|(backslash-ones)&^backslash)&highs == 0
 }
 
 func appendEscape(out []byte, c byte) []byte {

@@ -30,3 +30,20 @@ func TestUnescaped(t *testing.T) {
 		}
 	}
 }
+
+func TestVerbatim(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 100_000 {
+		text, want := make([]byte, 8), true
+		for i := range text {
+			if text[i] = byte(' ' + random.IntN(0x80-' ')); random.IntN(30) == 0 {
+				text[i] = byte(random.IntN(256))
+			}
+			c := text[i]
+			want = want && c >= ' ' && c < 0x80 && c != '"' && c != '\\'
+		}
+		if got := isVerbatim(string(text)); got != want {
+			t.Fatalf("%q stands for itself: %v", text, got)
+		}
+	}
+}
