@@ -38,9 +38,9 @@ var systems = map[string]func(context.Context, options) (time.Duration, error){
 func main() {
 	var o options
 	flag.IntVar(&o.tasks, "tasks", 200_000, "tasks to drain")
-	flag.IntVar(&o.rounds, "rounds", 3, "times that they are drained; the median is told")
+	flag.IntVar(&o.rounds, "rounds", 1, "times that they are drained; the median is told")
 	flag.IntVar(&o.workers, "workers", 100, "tasks that run at a time")
-	flag.IntVar(&o.size, "size", 200, "bytes of a task")
+	flag.IntVar(&o.size, "size", 100, "bytes of a task")
 	flag.StringVar(&o.dir, "dir", "", "folder for data; \"\" for the system's for temporary files")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
