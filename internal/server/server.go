@@ -110,6 +110,9 @@ func (s *server) serve(ctx context.Context, listener, admin, functions net.Liste
 	}
 	back := &http.Server{Handler: newGuard(s.config, s.adminRoutes()), ReadHeaderTimeout: 30 * time.Second}
 	s.inside = &http.Server{Handler: newGuard(s.config, onlyOwn(s.api())), ReadHeaderTimeout: 30 * time.Second, BaseContext: withKey}
+	for _, h := range []*http.Server{front, back, s.inside} {
+		closeNewcomers(h)
+	}
 	failed := make(chan error, 3)
 	go func() { failed <- front.Serve(listener) }()
 	go func() { failed <- back.Serve(outsiders{admin, s.launcher}) }()

@@ -77,7 +77,7 @@ func codeOf(s wire.Service, code string) string {
 
 func newWalk(t *testing.T, mode string) *walk {
 	t.Helper()
-	w := &walk{T: t, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
+	w := &walk{T: t, client: &http.Client{Transport: whole{&http.Transport{MaxIdleConnsPerHost: 8}}}}
 	t.Cleanup(w.client.CloseIdleConnections)
 	here := func() string { return w.endpoint }
 	h, err := openHouse(place{
