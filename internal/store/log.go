@@ -66,7 +66,8 @@ type group struct {
 	bytes  int
 
 	log    *log
-	wanted atomic.Bool // somebody waits for it; only a lazy log asks
+	wanted atomic.Bool // somebody waits until it is durable; only a lazy log asks
+	sought atomic.Bool // somebody waits until it is applied; likewise
 
 	applied chan struct{} // closed once reads see it, or it failed
 	once    sync.Once
@@ -156,6 +157,9 @@ func (p Position) IsVisible() bool {
 func (p Position) Visible() {
 	if p.group == nil {
 		return
+	}
+	if l := p.group.log; l.lazy > 0 && !p.group.sought.Swap(true) {
+		l.signal()
 	}
 	select {
 	case <-p.group.applied:
@@ -248,7 +252,10 @@ func (l *log) take() (groups []*group, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	groups, l.pending = l.pending, nil
-	l.taken = append(slices.DeleteFunc(l.taken, (*group).isFinished), groups...)
+	for len(l.taken) > 0 && l.taken[0].isFinished() { // in the order in which they came
+		l.taken = l.taken[1:]
+	}
+	l.taken = append(l.taken, groups...)
 	return groups, l.closed == nil
 }
 
@@ -305,20 +312,46 @@ func (l *log) syncAll() {
 	}
 }
 
+// gathering is how long a lazy log lets appends come together that nobody
+// waits for: a batch for each of them would cost more than they do.
+const gathering = 5 * time.Millisecond
+
+// isSoughtAfter reports whether the groups that wait to be committed are not to
+// wait any longer.
+func (l *log) isSoughtAfter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed != nil || len(l.pending) > 1 ||
+		slices.ContainsFunc(l.pending, func(g *group) bool { return g.wanted.Load() || g.sought.Load() })
+}
+
 // runLazy is run for a log whose groups are synced when somebody waits for
 // them, and otherwise together, lazy after the first of them.
 func (l *log) runLazy() {
 	defer close(l.done)
 	var unsynced []*group
-	due := time.NewTimer(l.lazy)
+	due, gathered := time.NewTimer(l.lazy), time.NewTimer(gathering)
 	due.Stop()
+	gathered.Stop()
+	gathers := false
 	for {
 		sync := false
 		select {
 		case <-l.wake:
+			wanted := slices.ContainsFunc(unsynced, func(g *group) bool { return g.wanted.Load() })
+			if !wanted && !l.isSoughtAfter() {
+				if !gathers {
+					gathered.Reset(gathering)
+				}
+				gathers = true
+				continue
+			}
+		case <-gathered.C:
 		case <-due.C:
 			sync = true
 		}
+		gathers = false
+		gathered.Stop()
 		groups, open := l.take()
 		if len(unsynced) == 0 && len(groups) > 0 {
 			due.Reset(l.lazy)
