@@ -24,7 +24,7 @@ type source struct {
 	text string
 }
 
-// sources returns all Go files but generated ones.
+// sources returns all Go files of the module but generated ones.
 func sources(t *testing.T) (all []source) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -34,6 +34,9 @@ func sources(t *testing.T) (all []source) {
 		}
 		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "testdata") {
 			return filepath.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(path, "go.mod")); d.IsDir() && path != "." && err == nil {
+			return filepath.SkipDir // a module of its own
 		}
 		if !strings.HasSuffix(path, ".go") {
 			return nil

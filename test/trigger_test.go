@@ -30,6 +30,36 @@ const tell = async (text) => {
 };
 `
 
+// tellInPython is the same in Python.
+const tellInPython = `
+import json, os, urllib.request
+
+def tell(text):
+    body = json.dumps({"QueueUrl": "/000000000000/told", "MessageBody": text}).encode()
+    headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.SendMessage"}
+    urllib.request.urlopen(urllib.request.Request(os.environ["AWS_ENDPOINT_URL"], body, headers)).read()
+`
+
+// A hand is what a function does with its event, in two languages.
+type hand struct{ node, python string }
+
+// inBoth runs a test with a function f that has tell, in each language.
+func (h hand) inBoth(t *testing.T, test func(t *testing.T, s *works)) {
+	t.Run("Node", func(t *testing.T) {
+		s := newWorks(t)
+		function(t, s.naru, "f", tell+h.node, nil)
+		test(t, s)
+	})
+	t.Run("Python", func(t *testing.T) {
+		s := newWorks(t)
+		function(t, s.naru, "f", "", func(in *lambda.CreateFunctionInput) {
+			in.Runtime, in.Handler = lambdatypes.RuntimePython311, aws.String("function.handler")
+			in.Code = &lambdatypes.FunctionCode{ZipFile: zipped(t, "function.py", tellInPython+h.python)}
+		})
+		test(t, s)
+	})
+}
+
 // A works is a Naru with the queue "told", to which functions tell what they
 // were given.
 type works struct {
@@ -176,10 +206,7 @@ func attribute(member, value, kind string) map[string]any {
 // Messages that always fail end in the dead-letter queue after as many receives
 // as the queue allows; the others of their batches are worked off once.
 func TestPoisonedMessagesAreDeadLettered(t *testing.T) {
-	s := newWorks(t)
-	s.queue("dead", nil)
-	queue := s.queue("q", map[string]string{"VisibilityTimeout": "60", "RedrivePolicy": `{"deadLetterTargetArn":"` + sqsARN + `dead","maxReceiveCount":"3"}`})
-	function(t, s.naru, "f", tell+`
+	hand{`
 exports.handler = async (event) => {
   const failures = [];
   for (const r of event.Records) {
@@ -187,7 +214,17 @@ exports.handler = async (event) => {
     if (r.body.startsWith('poison')) failures.push({ itemIdentifier: r.messageId });
   }
   return { batchItemFailures: failures };
-};`, nil)
+};`, `
+def handler(event, context):
+    for r in event["Records"]:
+        tell(r["body"] + " " + r["attributes"]["ApproximateReceiveCount"])
+    return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"].startswith("poison")]}
+`}.inBoth(t, poison)
+}
+
+func poison(t *testing.T, s *works) {
+	s.queue("dead", nil)
+	queue := s.queue("q", map[string]string{"VisibilityTimeout": "60", "RedrivePolicy": `{"deadLetterTargetArn":"` + sqsARN + `dead","maxReceiveCount":"3"}`})
 	m := s.trigger("f", queue, func(in *lambda.CreateEventSourceMappingInput) {
 		in.FunctionResponseTypes = []lambdatypes.FunctionResponseType{lambdatypes.FunctionResponseTypeReportBatchItemFailures}
 	})
@@ -221,15 +258,23 @@ exports.handler = async (event) => {
 
 // A group stays in order whatever fails, and no other group waits for it.
 func TestAGroupStaysInOrderWhateverFails(t *testing.T) {
-	s := newWorks(t)
-	queue := s.queue("q.fifo", map[string]string{"FifoQueue": "true", "VisibilityTimeout": "60"})
-	function(t, s.naru, "f", tell+`
+	hand{`
 exports.handler = async (event) => {
   for (const r of event.Records) {
     await tell(r.body);
     if (r.body === 'a 2' && r.attributes.ApproximateReceiveCount < 3) throw new Error('not yet');
   }
-};`, nil)
+};`, `
+def handler(event, context):
+    for r in event["Records"]:
+        tell(r["body"])
+        if r["body"] == "a 2" and int(r["attributes"]["ApproximateReceiveCount"]) < 3:
+            raise ValueError("not yet")
+`}.inBoth(t, stayInOrder)
+}
+
+func stayInOrder(t *testing.T, s *works) {
+	queue := s.queue("q.fifo", map[string]string{"FifoQueue": "true", "VisibilityTimeout": "60"})
 	m := s.trigger("f", queue, func(in *lambda.CreateEventSourceMappingInput) { in.BatchSize = aws.Int32(1) })
 	for i := range 5 {
 		for _, g := range []string{"a", "b"} {
@@ -260,9 +305,55 @@ exports.handler = async (event) => {
 	}
 }
 
+// A batch that fails in part stays in the order of its group if the function
+// reports all that come after the first that fails.
+func TestPartsOfAGroupStayInOrder(t *testing.T) {
+	hand{`
+exports.handler = async (event) => {
+  let failed = false;
+  const failures = [];
+  for (const r of event.Records) {
+    if (!failed) await tell(r.body);
+    failed ||= r.body === '2' && r.attributes.ApproximateReceiveCount < 2;
+    if (failed) failures.push({ itemIdentifier: r.messageId });
+  }
+  return { batchItemFailures: failures };
+};`, `
+def handler(event, context):
+    failures = []
+    for r in event["Records"]:
+        if not failures:
+            tell(r["body"])
+        if failures or r["body"] == "2" and int(r["attributes"]["ApproximateReceiveCount"]) < 2:
+            failures.append({"itemIdentifier": r["messageId"]})
+    return {"batchItemFailures": failures}
+`}.inBoth(t, failInParts)
+}
+
+func failInParts(t *testing.T, s *works) {
+	queue := s.queue("q.fifo", map[string]string{"FifoQueue": "true", "VisibilityTimeout": "60"})
+	s.sendTo("q.fifo", "a", "0", "1", "2", "3", "4", "5")
+	m := s.trigger("f", queue, func(in *lambda.CreateEventSourceMappingInput) {
+		in.FunctionResponseTypes = []lambdatypes.FunctionResponseType{lambdatypes.FunctionResponseTypeReportBatchItemFailures}
+	})
+	eventually(t, "the rest has failed", func() bool { return s.figure(m, "failed_invoke") == "4" && s.figure(m, "deleted") == "2" })
+	s.advance("61s")
+	eventually(t, "all are worked off", func() bool { return s.empty("q.fifo") })
+	if told := s.hear(); !slices.Equal(told, []string{"0", "1", "2", "2", "3", "4", "5"}) {
+		t.Errorf("told was %q", told)
+	}
+}
+
 func TestWindowsAndFilters(t *testing.T) {
-	s := newWorks(t)
-	function(t, s.naru, "f", tell+`exports.handler = async (event) => { await tell(event.Records.map((r) => JSON.parse(r.body).n).sort().join()); };`, nil)
+	hand{
+		`exports.handler = async (event) => { await tell(event.Records.map((r) => JSON.parse(r.body).n).sort().join()); };`,
+		`
+def handler(event, context):
+    tell(",".join(str(n) for n in sorted(json.loads(r["body"])["n"] for r in event["Records"])))
+`}.inBoth(t, windowAndFilter)
+}
+
+func windowAndFilter(t *testing.T, s *works) {
 	s.trigger("f", s.queue("q", nil), func(in *lambda.CreateEventSourceMappingInput) {
 		in.BatchSize, in.MaximumBatchingWindowInSeconds = aws.Int32(100), aws.Int32(10)
 		in.FilterCriteria = &lambdatypes.FilterCriteria{Filters: []lambdatypes.Filter{{Pattern: aws.String(`{"body":{"n":[{"numeric":["<",5]}]}}`)}}}
