@@ -77,7 +77,7 @@ type Engine struct {
 	store     *store.Store
 	clock     *clock.Clock
 	log       *slog.Logger
-	handles   handleKey
+	handles   *handleKey
 	names     nameKey
 	memory    atomic.Int64  // bytes that queues hold: see budget.go
 	pressed   chan struct{} // capacity 1: they hold too many
@@ -116,7 +116,7 @@ func Open(options Options) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	e.handles = handleKey(e.store.Derive("receipt handle"))
+	e.handles = newHandleKey(e.store.Derive("receipt handle"))
 	e.names = nameKey(e.store.Derive("names in keys"))
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	var err error

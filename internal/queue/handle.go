@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"hash"
+	"sync"
 )
 
 // A Handle is what the receiver of a message proves it with. It stays good for
@@ -30,11 +32,18 @@ const (
 	handleMAC     = 16
 )
 
-// handleKey authenticates handles: whoever holds one was given it.
-type handleKey []byte
+// handleKey authenticates handles: whoever holds one was given it. It keeps
+// HMACs that have seen the key.
+type handleKey struct{ hashes sync.Pool }
 
-func (k handleKey) mac(body []byte) []byte {
-	h := hmac.New(sha256.New, k)
+func newHandleKey(key []byte) *handleKey {
+	return &handleKey{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (k *handleKey) mac(body []byte) []byte {
+	h := k.hashes.Get().(hash.Hash)
+	defer k.hashes.Put(h)
+	h.Reset()
 	h.Write(body)
 	return h.Sum(nil)[:handleMAC]
 }

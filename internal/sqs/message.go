@@ -85,6 +85,7 @@ func parseMessage(b []byte) (*message, error) {
 }
 
 func parseTexts(b []byte) (texts []string, err error) {
+	texts = make([]string, 0, 8)
 	for len(b) > 0 {
 		n, used := binary.Uvarint(b)
 		if used <= 0 || n > uint64(len(b)-used) {

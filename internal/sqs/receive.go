@@ -108,15 +108,19 @@ func (in *ReceiveMessageInput) message(s *Service, q *Queue, d *queue.Delivery, 
 	out := Message{
 		MessageId: m.id.String(), ReceiptHandle: s.engine.FormatHandle(d.Handle), MD5OfBody: m.bodyMD5(), Body: m.body,
 	}
-	wanted := append(slices.Clone(in.AttributeNames), in.MessageSystemAttributeNames...)
-	all := slices.Contains(wanted, "All")
-	for _, a := range systemAttributes(q, d, m) {
-		if all || slices.Contains(wanted, a.Name) {
-			if out.Attributes == nil {
-				out.Attributes = map[string]string{}
+	if wanted := append(slices.Clone(in.AttributeNames), in.MessageSystemAttributeNames...); len(wanted) > 0 {
+		all := slices.Contains(wanted, "All")
+		for _, a := range systemAttributes(q, d, m) {
+			if all || slices.Contains(wanted, a.Name) {
+				if out.Attributes == nil {
+					out.Attributes = map[string]string{}
+				}
+				out.Attributes[a.Name] = a.Value
 			}
-			out.Attributes[a.Name] = a.Value
 		}
+	}
+	if len(m.attribs) == 0 {
+		return out
 	}
 	shown := map[string]attributeValue{}
 	for name, v := range m.attribs {

@@ -219,8 +219,6 @@ func failure(id string, err error) BatchResultErrorEntry {
 	return BatchResultErrorEntry{Id: id, SenderFault: true, Code: e.Code, Message: &e.Message}
 }
 
-var entryIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
 // checkBatch checks what all batches have in common: how many entries there
 // are, and their ids.
 func checkBatch[E any](kind string, entries []E, id func(E) *string) error {
@@ -235,7 +233,7 @@ func checkBatch[E any](kind string, entries []E, id func(E) *string) error {
 		switch id := id(e); {
 		case id == nil:
 			return missing(kind + "." + strconv.Itoa(i+1) + ".Id")
-		case !entryIDForm.MatchString(*id):
+		case !nameForm.MatchString(*id):
 			return wire.Errorf("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
 		case seen[*id]:
 			return wire.Errorf("BatchEntryIdsNotDistinct", "Id %s repeated.", *id)

@@ -204,6 +204,7 @@ func (s *Service) Resolve(address string) (queue.Ref, bool) {
 	return q.ref(), true
 }
 
+// nameForm is that of the names of queues, and of the ids of entries in batches.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // splitURL returns account and queue of a queue URL, of which only the path
