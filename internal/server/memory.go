@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"math"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -29,15 +30,18 @@ func memoryBudget() int64 {
 	return budget / 5 * 4
 }
 
-// spareCollector has garbage collected less often than Go does by itself, which
-// gives a seventh more messages per second: what Naru holds is bounded and
-// small, what it passes on is much. Where that would take much memory, it is
-// collected as often as it must be. GOGC and GOMEMLIMIT are heeded.
-func spareCollector() {
-	const least, most = 512 << 20, 2 << 30
+// tuneRuntime has Go collect garbage half as often as it does by itself: what
+// Naru holds is bounded and small, what it passes on is much. And it has Go run
+// twice as many threads as there are processors. With as many, a flush or
+// compaction keeps one to itself for ten milliseconds at a time; the kernel is
+// quicker to let a request have it. docs/PERFORMANCE.md says what either gives.
+// GOGC, GOMEMLIMIT and GOMAXPROCS are heeded.
+func tuneRuntime() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(min(max(memoryBudget()/4, least), most))
+		debug.SetGCPercent(200)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	}
 }
 

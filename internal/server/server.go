@@ -45,7 +45,7 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.absolute(); err != nil {
 		return err
 	}
-	spareCollector()
+	tuneRuntime()
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
