@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"naru/internal/store"
@@ -60,10 +61,21 @@ func (q *Queue) Put(items ...Put) ([]Sent, error) {
 	position := q.last
 	if len(ops) > 0 {
 		position = q.commit(ops, changed)
-		q.serve()
+		q.arrive(changed...)
 	}
 	q.mu.Unlock()
 	return sent, position.Wait()
+}
+
+// arrive serves those who wait for what has just been sent. Where nobody waits
+// nothing is read ahead for messages without a group: what is sent to many
+// queues would bring the windows of all of them into memory, one in the place of
+// another. It needs q.mu.
+func (q *Queue) arrive(all ...*message) {
+	grouped := slices.ContainsFunc(all, func(m *message) bool { return m.group != noGroup })
+	if grouped || !q.waiting.empty() {
+		q.serve()
+	}
 }
 
 // needsOf returns what must be in memory to send the items, and their groups
@@ -154,7 +166,7 @@ func (q *Queue) accept(source int, number uint64, p *parcel, b *body) error {
 		ops = append(ops, q.putDown(p.once, Sent{MessageID: m.id(), Tag: p.tag}.remembered())...)
 	}
 	position := q.commit(ops, []*message{m})
-	q.serve()
+	q.arrive(m)
 	q.mu.Unlock()
 	return position.Wait()
 }
