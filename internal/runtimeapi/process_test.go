@@ -35,7 +35,7 @@ func nodeOf(t testing.TB) string {
 	}
 	node, err := exec.LookPath(name)
 	if err != nil {
-		t.Skip("there is no Node.js here")
+		t.Fatal("there is no Node.js here")
 	}
 	return node
 }
