@@ -4,7 +4,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN     := bin/naru
 SDK     := .tools/sdk
-SOURCES := $(shell find cmd internal -type f -not -name '*_test.go' -not -name naru-helper 2>/dev/null) go.mod go.sum
+SOURCES := $(shell find cmd internal -type f -not -name '*_test.go' -not -path 'cmd/naru/helper/naru-*' 2>/dev/null) go.mod go.sum
 
 export CGO_ENABLED ?= 0
 
@@ -13,13 +13,17 @@ export CGO_ENABLED ?= 0
 build: $(BIN)
 
 # The first process of every environment is a small program of its own, which
-# the binary embeds.
-HELPER := cmd/naru/helper/naru-helper
+# the binary embeds; so is the function that bench lambda measures.
+HELPER    := cmd/naru/helper/naru-helper
+BOOTSTRAP := cmd/naru/helper/naru-bootstrap
 
 $(HELPER): $(shell find cmd/naru-helper internal/sandbox -name '*.go' -not -name '*_test.go') go.mod
 	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/naru-helper
 
-$(BIN): $(SOURCES) $(HELPER)
+$(BOOTSTRAP): $(wildcard cmd/naru-bootstrap/*.go) go.mod
+	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/naru-bootstrap
+
+$(BIN): $(SOURCES) $(HELPER) $(BOOTSTRAP)
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/naru
 
 # What a fresh machine lacks: Debian packages (as root), npm, Python and Maven packages.
@@ -62,4 +66,4 @@ web:
 	@echo "There is no web console to build yet."
 
 clean:
-	rm -rf bin $(HELPER) .tools .venv .venv-query test/js/node_modules test/java/target
+	rm -rf bin $(HELPER) $(BOOTSTRAP) .tools .venv .venv-query test/js/node_modules test/java/target

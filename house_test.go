@@ -65,6 +65,7 @@ func sources(t *testing.T) (all []source) {
 // draws it.
 var imports = map[string][]string{
 	"cmd/naru":                           {"bench", "clock", "interpreter", "schedule", "server", "sandbox", "sdk"},
+	"cmd/naru-bootstrap":                 {},
 	"cmd/naru-helper":                    {"sandbox/helper"},
 	"internal/bench":                     {"meter", "sigv4"},
 	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "interpreter", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sigv4", "sqs", "store", "trigger", "wire"},

@@ -21,9 +21,10 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "naru")
-	// As make does: the helper first, which naru embeds.
+	// As make does: first the programs that naru embeds.
 	for _, args := range [][]string{
 		{"build", "-trimpath", "-ldflags", "-s -w", "-o", "../cmd/naru/helper/naru-helper", "../cmd/naru-helper"},
+		{"build", "-trimpath", "-ldflags", "-s -w", "-o", "../cmd/naru/helper/naru-bootstrap", "../cmd/naru-bootstrap"},
 		{"build", "-o", program, "../cmd/naru"},
 	} {
 		build := exec.Command("go", args...)

@@ -5,15 +5,19 @@ import (
 	"syscall"
 )
 
-// helpers has the program of cmd/naru-helper, if it was built before this one, as
-// make does. Without it this program is its own helper, which takes longer.
+// helpers has the programs of cmd/naru-helper and cmd/naru-bootstrap, if they were
+// built before this one, as make does. Without the former this program is its own
+// helper, which takes longer.
 //
 //go:embed helper
 var helpers embed.FS
 
 // helper returns the small helper, nil if there is none.
-func helper() []byte {
-	program, err := helpers.ReadFile("helper/naru-helper")
+func helper() []byte { return embedded("naru-helper") }
+
+// embedded returns a program, nil if it was not built.
+func embedded(name string) []byte {
+	program, err := helpers.ReadFile("helper/" + name)
 	if err != nil {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,12 +30,17 @@ const LambdaBaselineCommand = "lambda-baseline"
 // LambdaOptions say what of Lambda is measured.
 type LambdaOptions struct {
 	Dir         string        // folder for the data of the Naru that is started; "" for the system's for temporary files
+	Serve       []string      // further flags of that Naru
 	Node        string        // interpreter of functions
+	Bootstrap   []byte        // Go program that is a function; nil leaves its steps out
 	Connections []int         // numbers of connections to measure with
 	Duration    time.Duration // of each step of a round
 	Rounds      int           // that are measured; the median is told
-	Cold        int           // cold starts of a round
+	Starts      int           // cold starts of a round
+	Cold        bool          // measures cold starts only
+	Idle        int           // measures so many idle environments, and nothing else
 	Out         io.Writer     // gets the results
+	Progress    io.Writer     // is told what is left out
 	JSON        bool          // as JSON
 }
 
@@ -46,9 +52,21 @@ type LambdaResult struct {
 	P50         float64 `json:"p50"`  // milliseconds, likewise
 	P99         float64 `json:"p99"`
 	// Ratio is p50 by that of the baseline at one connection, and the rate by
-	// the baseline's at more; of cold starts, p50 by that of node -e 0.
+	// the baseline's at more; of cold starts of Node.js, p50 by that of node -e 0.
 	Ratio float64 `json:"ratio,omitempty"`
+	// Over is by how many milliseconds p50 of a cold start of the Go program is
+	// over that of its own start.
+	Over float64 `json:"over_own_start,omitempty"`
 }
+
+// The steps, but for those at more than one connection.
+const (
+	stepNode   = "node -e 0"
+	stepCold   = "cold"
+	stepSpare  = "spare"
+	stepBare   = "go"
+	stepGoCold = "cold go"
+)
 
 // echo is the function that is measured. For an event that says so it waits.
 const echo = `exports.handler = async (event) => { if (event.wait) await new Promise((resolve) => setTimeout(resolve, event.wait)); return event; };`
@@ -63,18 +81,36 @@ func Lambda(ctx context.Context, o LambdaOptions) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	baseline, stopBaseline, err := lambdaServer(ctx, "bench", LambdaBaselineCommand)
+	bootstrap := ""
+	if o.Bootstrap != nil {
+		bootstrap = filepath.Join(dir, "bootstrap")
+		// No other thread starts a program yet, which would have the file open for
+		// writing.
+		if err := os.WriteFile(bootstrap, o.Bootstrap, 0o755); err != nil {
+			return err
+		}
+	}
+	baseline, _, stopBaseline, err := lambdaServer(ctx, "bench", LambdaBaselineCommand)
 	if err != nil {
 		return err
 	}
 	defer stopBaseline()
-	endpoint, stop, err := lambdaServer(ctx, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", dir+"/data", "--node", o.Node, "--log-level", "error")
+	flags := []string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", filepath.Join(dir, "data"), "--node", o.Node, "--log-level", "error"}
+	endpoint, pid, stop, err := lambdaServer(ctx, append(flags, o.Serve...)...)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	b := &lambdaBench{LambdaOptions: o, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, endpoint: endpoint, baseline: baseline}
-	if err := b.create(ctx); err != nil {
+	b := &lambdaBench{LambdaOptions: o, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, endpoint: endpoint, baseline: baseline, bootstrap: bootstrap, pid: pid}
+	if err := b.create(ctx, nodeFunction, "nodejs20.x", "index.js", []byte(echo)); err != nil {
+		return err
+	}
+	if o.Idle > 0 {
+		return b.idle(ctx)
+	}
+	if b.bootstrap == "" {
+		fmt.Fprintln(o.Progress, "this naru was not built by make, and has no Go program to measure")
+	} else if err := b.create(ctx, goFunction, "provided.al2023", "bootstrap", o.Bootstrap); err != nil {
 		return err
 	}
 	for range o.Rounds {
@@ -86,11 +122,11 @@ func Lambda(ctx context.Context, o LambdaOptions) (err error) {
 }
 
 // lambdaServer starts this program with arguments, and returns the endpoint
-// that it tells.
-func lambdaServer(ctx context.Context, args ...string) (endpoint string, stop func(), err error) {
+// that it tells, and its process.
+func lambdaServer(ctx context.Context, args ...string) (endpoint string, pid int, stop func(), err error) {
 	program, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	c := exec.CommandContext(ctx, program, args...)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
@@ -101,7 +137,7 @@ func lambdaServer(ctx context.Context, args ...string) (endpoint string, stop fu
 		err = c.Start()
 	}
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	stop = func() {
 		_ = c.Process.Signal(os.Interrupt) // it has ended by itself, then
@@ -111,11 +147,11 @@ func lambdaServer(ctx context.Context, args ...string) (endpoint string, stop fu
 	for lines.Scan() {
 		if fields := strings.Fields(lines.Text()); len(fields) > 1 && fields[0] == "endpoint" {
 			go io.Copy(io.Discard, out) // ends with the process
-			return fields[1], stop, nil
+			return fields[1], c.Process.Pid, stop, nil
 		}
 	}
 	stop()
-	return "", nil, fmt.Errorf("%s does not start", strings.Join(args, " "))
+	return "", 0, nil, fmt.Errorf("%s does not start", strings.Join(args, " "))
 }
 
 // ServeLambdaBaseline serves, on a port of loopback that it writes to out, what
@@ -146,6 +182,8 @@ type lambdaBench struct {
 	LambdaOptions
 	client             *http.Client
 	endpoint, baseline string
+	pid                int    // of Naru
+	bootstrap          string // file of the Go program; "" for none
 	steps              []*lambdaStep
 	builds             int
 }
@@ -177,8 +215,6 @@ func (s *lambdaStep) add(took []time.Duration, over time.Duration) {
 	s.p50, s.p99 = append(s.p50, at(0.5)), append(s.p99, at(0.99))
 }
 
-const invocations = "/2015-03-31/functions/bench/invocations"
-
 // call sends a request and reads its reply, which must be good.
 func (b *lambdaBench) call(ctx context.Context, method, url string, body []byte) error {
 	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
@@ -197,34 +233,56 @@ func (b *lambdaBench) call(ctx context.Context, method, url string, body []byte)
 	return err
 }
 
-func (b *lambdaBench) create(ctx context.Context) error {
+// The functions that are measured: of Node.js, and the Go program.
+const (
+	nodeFunction = "bench"
+	goFunction   = "bootstrap"
+)
+
+const (
+	functionsPath = "/2015-03-31/functions/"
+	invocations   = functionsPath + nodeFunction + "/invocations"
+)
+
+// create makes a function whose code is one file, the program of provided
+// runtimes.
+func (b *lambdaBench) create(ctx context.Context, name, runtime, file string, content []byte) error {
 	var code bytes.Buffer
 	z := zip.NewWriter(&code)
-	f, err := z.Create("index.js")
-	if err != nil {
+	header := &zip.FileHeader{Name: file, Method: zip.Deflate}
+	header.SetMode(0o755)
+	f, err := z.CreateHeader(header)
+	if err == nil {
+		_, err = f.Write(content)
+	}
+	if err := errors.Join(err, z.Close()); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(f, echo); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	body := fmt.Sprintf(`{"FunctionName":"bench","Role":"arn:aws:iam::000000000000:role/none","Runtime":"nodejs20.x","Handler":"index.handler","Timeout":60,"Code":{"ZipFile":%q}}`,
-		base64.StdEncoding.EncodeToString(code.Bytes()))
-	return b.call(ctx, "POST", b.endpoint+"/2015-03-31/functions", []byte(body))
+	body := fmt.Sprintf(`{"FunctionName":%q,"Role":"arn:aws:iam::000000000000:role/none","Runtime":%q,"Handler":"index.handler","Timeout":300,"Code":{"ZipFile":%q}}`,
+		name, runtime, base64.StdEncoding.EncodeToString(code.Bytes()))
+	return b.call(ctx, "POST", b.endpoint+functionsPath, []byte(body))
 }
 
 // round measures each step once.
 func (b *lambdaBench) round(ctx context.Context) error {
 	for _, n := range b.Connections {
+		if b.Cold {
+			break
+		}
 		for name, url := range map[string]string{"baseline": b.baseline, "warm": b.endpoint + invocations} {
 			if err := b.loop(ctx, b.step(name, n), url); err != nil {
 				return err
 			}
 		}
 	}
-	for _, measure := range []func(context.Context) error{b.node, b.cold, b.spare} {
+	steps := []func(context.Context) error{b.node, func(ctx context.Context) error { return b.cold(ctx, stepCold, nodeFunction) }}
+	if b.bootstrap != "" {
+		steps = append(steps, b.bare, func(ctx context.Context) error { return b.cold(ctx, stepGoCold, goFunction) })
+	}
+	if !b.Cold {
+		steps = append(steps, b.spare)
+	}
+	for _, measure := range steps {
 		if err := measure(ctx); err != nil {
 			return err
 		}
@@ -239,14 +297,14 @@ var payload = []byte(`{"key1":"value1","key2":"value2","key3":"value3"}`)
 // was answered.
 func (b *lambdaBench) loop(ctx context.Context, s *lambdaStep, url string) error {
 	for range s.connections { // connections and environments are there before
-		if err := b.each(ctx, s.connections, func() error { return b.call(ctx, "POST", url, payload) }); err != nil {
+		if err := b.each(s.connections, func() error { return b.call(ctx, "POST", url, payload) }); err != nil {
 			return err
 		}
 	}
 	var mu sync.Mutex
 	var all []time.Duration
 	start := time.Now()
-	err := b.each(ctx, s.connections, func() error {
+	err := b.each(s.connections, func() error {
 		var took []time.Duration
 		for time.Since(start) < b.Duration {
 			begin := time.Now()
@@ -267,7 +325,7 @@ func (b *lambdaBench) loop(ctx context.Context, s *lambdaStep, url string) error
 }
 
 // each calls f n times at once.
-func (b *lambdaBench) each(_ context.Context, n int, f func() error) error {
+func (b *lambdaBench) each(n int, f func() error) error {
 	errs := make([]error, n)
 	var all sync.WaitGroup
 	for k := range n {
@@ -297,50 +355,14 @@ func (b *lambdaBench) times(s *lambdaStep, n int, before, f func() error) error 
 
 func nothing() error { return nil }
 
-// node measures the interpreter, from its start to its end.
-func (b *lambdaBench) node(ctx context.Context) error {
-	return b.times(b.step("node -e 0", 1), b.Cold, nothing, func() error { return exec.CommandContext(ctx, b.Node, "-e", "0").Run() })
-}
-
-// rebuild makes the environments that there are of no more use.
-func (b *lambdaBench) rebuild(ctx context.Context) error {
-	b.builds++
-	body := fmt.Sprintf(`{"Environment":{"Variables":{"BUILD":"%d"}}}`, b.builds)
-	return b.call(ctx, "PUT", b.endpoint+"/2015-03-31/functions/bench/configuration", []byte(body))
-}
-
-// cold measures first invocations.
-func (b *lambdaBench) cold(ctx context.Context) error {
-	return b.times(b.step("cold", 1), b.Cold, func() error { return b.rebuild(ctx) }, func() error {
-		return b.call(ctx, "POST", b.endpoint+invocations, payload)
-	})
-}
-
-// spare measures first invocations of an environment that was started since all
-// others were busy.
-func (b *lambdaBench) spare(ctx context.Context) error {
-	const held = 2 * time.Second
-	var busy sync.WaitGroup
-	errs := make([]error, b.Cold)
-	k := 0
-	prepare := func() error {
-		busy.Wait()
-		if err := b.rebuild(ctx); err != nil {
-			return err
-		}
-		busy.Go(func() {
-			errs[k] = b.call(ctx, "POST", b.endpoint+invocations, fmt.Appendf(nil, `{"wait":%d}`, held.Milliseconds()))
-		})
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(held * 3 / 4):
-		}
+// sleep waits so long.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
 		return nil
 	}
-	err := b.times(b.step("spare", 1), min(b.Cold, 3), prepare, func() error { return b.call(ctx, "POST", b.endpoint+invocations, payload) })
-	busy.Wait()
-	return errors.Join(append(errs, err)...)
 }
 
 // middle returns the median.
@@ -349,48 +371,59 @@ func middle(all []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
+// result is what a step took, over all rounds.
+func (b *lambdaBench) result(s *lambdaStep) LambdaResult {
+	r := LambdaResult{Step: s.name, Connections: s.connections, Rate: middle(s.rate), P50: middle(s.p50), P99: middle(s.p99)}
+	// compare returns the median of what each round's figures give.
+	compare := func(mine, theirs []float64, of func(mine, theirs float64) float64) float64 {
+		var all []float64
+		for k, v := range mine {
+			all = append(all, of(v, theirs[k]))
+		}
+		return middle(all)
+	}
+	ratio := func(mine, theirs float64) float64 { return mine / theirs }
+	switch {
+	case s.name == "warm" && s.connections == 1:
+		r.Ratio = compare(s.p50, b.step("baseline", 1).p50, ratio)
+	case s.name == "warm":
+		r.Ratio = compare(s.rate, b.step("baseline", s.connections).rate, ratio)
+	case s.name == stepCold || s.name == stepSpare:
+		r.Ratio = compare(s.p50, b.step(stepNode, 1).p50, ratio)
+	case s.name == stepGoCold:
+		r.Over = compare(s.p50, b.step(stepBare, 1).p50, func(mine, theirs float64) float64 { return mine - theirs })
+	}
+	return r
+}
+
+// comparison says what a result is beside another.
+func (r LambdaResult) comparison() string {
+	switch {
+	case r.Step == "warm" && r.Connections == 1:
+		return fmt.Sprintf("%.2f of the baseline's p50", r.Ratio)
+	case r.Step == "warm":
+		return fmt.Sprintf("%.2f of the baseline's rate", r.Ratio)
+	case r.Step == stepGoCold:
+		return fmt.Sprintf("%.1f ms over its own start", r.Over)
+	case r.Ratio != 0:
+		return fmt.Sprintf("%.2f of %s", r.Ratio, stepNode)
+	}
+	return ""
+}
+
 // report writes the results.
 func (b *lambdaBench) report() error {
 	var results []LambdaResult
 	for _, s := range b.steps {
-		r := LambdaResult{Step: s.name, Connections: s.connections, Rate: middle(s.rate), P50: middle(s.p50), P99: middle(s.p99)}
-		ratio := func(to string, mine, theirs func(*lambdaStep) []float64) {
-			base := theirs(b.step(to, s.connections))
-			var all []float64
-			for k, v := range mine(s) {
-				all = append(all, v/base[k])
-			}
-			r.Ratio = middle(all)
-		}
-		p50 := func(s *lambdaStep) []float64 { return s.p50 }
-		rate := func(s *lambdaStep) []float64 { return s.rate }
-		switch {
-		case s.name == "warm" && s.connections == 1:
-			ratio("baseline", p50, p50)
-		case s.name == "warm":
-			ratio("baseline", rate, rate)
-		case s.name == "cold" || s.name == "spare":
-			ratio("node -e 0", p50, p50)
-		}
-		results = append(results, r)
+		results = append(results, b.result(s))
 	}
 	slices.SortStableFunc(results, func(a, b LambdaResult) int { return a.Connections - b.Connections })
 	if b.JSON {
 		return json.NewEncoder(b.Out).Encode(results)
 	}
-	fmt.Fprintf(b.Out, "%-12s %11s %12s %10s %10s  %s\n", "", "connections", "per second", "p50 ms", "p99 ms", "ratio")
+	fmt.Fprintf(b.Out, "%-12s %11s %12s %10s %10s  %s\n", "", "connections", "per second", "p50 ms", "p99 ms", "compared")
 	for _, r := range results {
-		what := ""
-		switch {
-		case r.Ratio == 0:
-		case r.Step == "warm" && r.Connections == 1:
-			what = fmt.Sprintf("%.2f of the baseline's p50", r.Ratio)
-		case r.Step == "warm":
-			what = fmt.Sprintf("%.2f of the baseline's rate", r.Ratio)
-		default:
-			what = fmt.Sprintf("%.2f of node -e 0", r.Ratio)
-		}
-		fmt.Fprintf(b.Out, "%-12s %11d %12.0f %10.3f %10.3f  %s\n", r.Step, r.Connections, r.Rate, r.P50, r.P99, what)
+		fmt.Fprintf(b.Out, "%-12s %11d %12.0f %10.3f %10.3f  %s\n", r.Step, r.Connections, r.Rate, r.P50, r.P99, r.comparison())
 	}
 	return nil
 }
