@@ -105,12 +105,13 @@ func startBody(ctx context.Context, l *Launcher, spec Spec, ends ends) (_ *body,
 	if err != nil {
 		return nil, err
 	}
-	b.helper, err = l.startHelper(append([]*os.File{theirs, ends.theirSocket, ends.theirWrite}, mounts...))
+	var outside error
+	if b.group, outside = l.ground.groups.add(spec); outside != nil {
+		l.log.Warn("an environment has no control group", "error", outside)
+	}
+	b.helper, err = l.startHelper(append([]*os.File{theirs, ends.theirSocket, ends.theirWrite}, mounts...), b.group)
 	if err = errors.Join(err, theirs.Close()); err != nil { // else the stream would not end with the helper
 		return nil, err
-	}
-	if b.group, err = l.ground.groups.add(b.helper.Process.Pid, spec); err != nil {
-		l.log.Warn("an environment has no control group", "error", err)
 	}
 	go b.follow()
 	if err := b.begin(ctx, spec, setup); err != nil {
@@ -307,8 +308,8 @@ func (b *body) abandon() (err error) {
 		for range b.reports { // until it has ended
 		}
 		_ = b.helper.Wait() // how it ends is of no interest
-		b.group.remove(b.launcher.log)
 	}
+	b.group.remove(b.launcher.log)
 	if b.control != nil {
 		err = b.control.Close()
 	}

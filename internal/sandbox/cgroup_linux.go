@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -216,8 +218,8 @@ const (
 	helperThreads = 32
 )
 
-// add makes a group with an environment's bounds and puts its helper into it.
-func (c *cgroups) add(pid int, spec Spec) (*cgroup, error) {
+// add makes a group with an environment's bounds.
+func (c *cgroups) add(spec Spec) (*cgroup, error) {
 	if c == nil || spec.Memory == 0 {
 		return nil, nil
 	}
@@ -235,10 +237,52 @@ func (c *cgroups) add(pid int, spec Spec) (*cgroup, error) {
 	for controller, folder := range g.folders {
 		errs = append(errs, g.bound(controller, folder, spec))
 	}
-	for _, folder := range g.distinct() {
-		errs = append(errs, write(folder, "cgroup.procs", strconv.Itoa(pid)))
-	}
 	return g, errors.Join(errs...)
+}
+
+// start starts a helper in the group. If it starts, outside may say why it is not
+// in the group.
+func (g *cgroup) start(c *exec.Cmd) (outside, err error) {
+	switch {
+	case g == nil:
+		return nil, c.Start()
+	case g.unified:
+		if err := c.Start(); err != nil {
+			return nil, err
+		}
+		return write(g.folders["memory"], "cgroup.procs", strconv.Itoa(c.Process.Pid)), nil
+	}
+	// To move another process takes the kernel a grace period of RCU, many
+	// milliseconds. To move the thread that asks for it takes microseconds, and
+	// what it starts begins where it is.
+	done := make(chan struct{})
+	go onThread(func() {
+		defer close(done)
+		for _, folder := range g.folders {
+			outside = errors.Join(outside, write(folder, "tasks", "0"))
+		}
+		err = c.Start()
+	})
+	<-done
+	return outside, err
+}
+
+// onThread calls f on a thread that ends thereafter. It must be called as a
+// goroutine.
+func onThread(f func()) {
+	runtime.LockOSThread() // for good, so that the thread ends with this goroutine
+	if unix.Gettid() != unix.Getpid() {
+		f()
+		return
+	}
+	// The process's first thread would not end.
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		onThread(f)
+	}()
+	<-over
+	runtime.UnlockOSThread()
 }
 
 // bound sets the bounds of one controller. What lies in /tmp counts as memory.

@@ -505,3 +505,14 @@ func BenchmarkUsage(b *testing.B) {
 		e.Usage()
 	}
 }
+
+func TestAHelperThatCannotBeStarted(t *testing.T) {
+	l, err := New(Options{Mode: None, Helper: []string{"/no/such/helper"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := l.Launch(t.Context(), Spec{Command: []string{"/bin/true"}, Memory: 64 << 20}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("launch: %v", err)
+	}
+}

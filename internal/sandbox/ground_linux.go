@@ -205,8 +205,8 @@ func resolved(path string) string {
 	return path
 }
 
-// startHelper starts a helper with descriptors from 3 on.
-func (l *Launcher) startHelper(files []*os.File) (*exec.Cmd, error) {
+// startHelper starts a helper with descriptors from 3 on, in a control group.
+func (l *Launcher) startHelper(files []*os.File, g *cgroup) (*exec.Cmd, error) {
 	argv := l.options.Helper
 	if l.ground.program != nil {
 		argv = []string{fmt.Sprintf("/proc/self/fd/%d", 3+len(files))}
@@ -221,7 +221,14 @@ func (l *Launcher) startHelper(files []*os.File) (*exec.Cmd, error) {
 	c.Stderr = os.Stderr
 	c.ExtraFiles = files
 	c.SysProcAttr = l.attributes()
-	return c, c.Start()
+	outside, err := g.start(c)
+	if err != nil {
+		return nil, err
+	}
+	if outside != nil {
+		l.log.Warn("an environment is not in its control group", "error", outside)
+	}
+	return c, nil
 }
 
 // attributes say in which namespaces a helper starts, and as whom.

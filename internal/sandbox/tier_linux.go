@@ -118,13 +118,13 @@ func (l *Launcher) probe() error {
 	}
 	defer null.Close()
 	files := append([]*os.File{theirs, null, null}, mounts...)
-	started, err := l.startHelper(files)
+	started, err := l.startHelper(files, nil)
 	if err != nil && l.ground.program != nil {
 		// The program may be for another kind of machine.
 		l.log.Warn("the small helper cannot be started; this program is its own helper", "error", err)
 		_ = l.ground.program.Close()
 		l.ground.program = nil
-		started, err = l.startHelper(files)
+		started, err = l.startHelper(files, nil)
 	}
 	if err = errors.Join(err, theirs.Close()); err != nil {
 		return errors.Join(err, b.abandon())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,9 +49,51 @@ func (d Dir) file(pid int, name string) string {
 	return filepath.Join(string(d), strconv.Itoa(pid), name)
 }
 
+// read reads a file. A system call less or more counts here: it is done for every
+// process and thread, often.
+func read(path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	text := make([]byte, 0, 1024)
+	for {
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil || n <= 0:
+			return text, err
+		}
+		text = text[:len(text)+n]
+		text = slices.Grow(text, 512)
+	}
+}
+
+// names returns the names of what is in a folder, in no order.
+func names(path string) (all []string, err error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	entries := make([]byte, 4096)
+	for {
+		n, err := unix.ReadDirent(fd, entries)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil || n <= 0:
+			return all, err
+		}
+		_, _, all = unix.ParseDirent(entries[:n], -1, all)
+	}
+}
+
 // Process reads one process. The error is os.ErrNotExist if there is none.
 func (d Dir) Process(pid int) (Process, error) {
-	text, err := os.ReadFile(d.file(pid, "stat"))
+	text, err := read(d.file(pid, "stat"))
 	if err != nil {
 		return Process{}, gone(err)
 	}
@@ -106,7 +149,7 @@ func parseStat(text []byte) (Process, error) {
 // kilobytes returns the value of a field such as "VmHWM" or "Pss" in a file of
 // a process, in bytes; 0 if it has none.
 func (d Dir) kilobytes(pid int, file, field string) int64 {
-	text, err := os.ReadFile(d.file(pid, file))
+	text, err := read(d.file(pid, file))
 	if err != nil {
 		return 0 // it has ended, or is not ours to look into
 	}
@@ -168,9 +211,9 @@ func (c *Census) ChildrenOf(pid int) []Process {
 		return c.children[pid]
 	}
 	var all []Process
-	lists, _ := filepath.Glob(c.dir.file(pid, "task/*/children")) // errs on bad patterns only
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
+	threads, _ := names(c.dir.file(pid, "task")) // without any the process has ended
+	for _, thread := range threads {
+		text, err := read(c.dir.file(pid, "task/"+thread+"/children"))
 		if err != nil {
 			continue // the thread has ended
 		}
@@ -187,9 +230,9 @@ func (c *Census) ChildrenOf(pid int) []Process {
 // ByParent returns the processes of the machine by their parents.
 func (d Dir) ByParent() map[int][]Process {
 	all := map[int][]Process{}
-	entries, _ := os.ReadDir(string(d)) // without /proc there is no environment either
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
+	entries, _ := names(string(d)) // without /proc there is no environment either
+	for _, name := range entries {
+		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
@@ -217,7 +260,7 @@ func KillGroup(p Process) {
 func (d Dir) HostPID(parent, pid int) int {
 	want := strconv.Itoa(pid)
 	for _, p := range NewCensus(d).ChildrenOf(parent) {
-		text, err := os.ReadFile(d.file(p.PID, "status"))
+		text, err := read(d.file(p.PID, "status"))
 		if err != nil {
 			continue // it has ended
 		}
@@ -233,13 +276,14 @@ func (d Dir) HostPID(parent, pid int) int {
 // HasSocket reports whether a process has the socket of an inode open.
 func (d Dir) HasSocket(pid int, inode uint32) bool {
 	dir := d.file(pid, "fd")
-	entries, err := os.ReadDir(dir)
+	entries, err := names(dir)
 	if err != nil {
 		return false // it has ended, or is not ours to look into
 	}
 	want := fmt.Sprintf("socket:[%d]", inode)
-	for _, e := range entries {
-		if target, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil && target == want {
+	target := make([]byte, len(want)+1)
+	for _, name := range entries {
+		if n, err := unix.Readlink(filepath.Join(dir, name), target); err == nil && string(target[:n]) == want {
 			return true
 		}
 	}
