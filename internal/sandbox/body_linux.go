@@ -69,8 +69,9 @@ type body struct {
 	temp      string  // folder to be removed; "" for none
 	doors     []*door
 
-	mu      sync.Mutex     // also for orders
-	frozen  []int          // process groups that freeze stopped; nil if nothing is frozen
+	mu      sync.Mutex // also for orders
+	frozen  bool
+	stopped []int          // process groups that were sent SIGSTOP for that
 	members []proc.Process // as the last census found them, with their latest figures
 	peak    int64
 	excess  Exit        // why the watch killed it
@@ -109,7 +110,16 @@ func startBody(ctx context.Context, l *Launcher, spec Spec, ends ends) (_ *body,
 	if b.group, outside = l.ground.groups.add(spec); outside != nil {
 		l.log.Warn("an environment has no control group", "error", outside)
 	}
-	b.helper, err = l.startHelper(append([]*os.File{theirs, ends.theirSocket, ends.theirWrite}, mounts...), b.group)
+	files := append([]*os.File{theirs, ends.theirSocket, ends.theirWrite}, mounts...)
+	if f := b.group.freezes(); f != nil {
+		var more []*os.File
+		if setup.Freezer, more, err = f.handOver(helper.ControlFD + len(files)); err != nil {
+			return nil, errors.Join(err, theirs.Close())
+		}
+		defer closeAll(more[:2])
+		files = append(files, more...)
+	}
+	b.helper, err = l.startHelper(files, b.group)
 	if err = errors.Join(err, theirs.Close()); err != nil { // else the stream would not end with the helper
 		return nil, err
 	}
@@ -340,7 +350,8 @@ func (b *body) wait() Exit {
 			last = r.End
 		}
 	}
-	_ = b.helper.Wait() // its exit status says no more than its last report
+	_ = b.group.freezes().thaw() // without its helper it could not end
+	_ = b.helper.Wait()          // its exit status says no more than its last report
 	b.closeDoors()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -27,8 +27,11 @@ type cgroups struct {
 	count   atomic.Int64
 }
 
-// controllers are those that environments are bound by.
-var controllers = []string{"memory", "pids", "cpu"}
+// controllers are those that environments are bound by, and the one that freezes
+// them.
+var controllers = []string{"memory", "pids", "cpu", freezing}
+
+const freezing = "freezer" // of the first version only
 
 // openCgroups makes the folder, or folders, for environments. Without the memory
 // controller there are none.
@@ -114,6 +117,7 @@ func ownFolder(parent string) (string, error) {
 		id, ok := strings.CutPrefix(e.Name(), ownPrefix)
 		pid, err := strconv.Atoi(id)
 		if ok && err == nil && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			endFrozen(filepath.Join(parent, e.Name()))
 			removeGroups(filepath.Join(parent, e.Name()))
 		}
 	}
@@ -124,7 +128,7 @@ func ownFolder(parent string) (string, error) {
 	return own, nil
 }
 
-// removeGroups removes a group and those below it, as far as they are empty.
+// removeGroups removes a group and those below it, as far as they get empty.
 func removeGroups(folder string) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -135,7 +139,17 @@ func removeGroups(folder string) {
 			removeGroups(filepath.Join(folder, e.Name()))
 		}
 	}
-	_ = unix.Rmdir(folder) // a group with processes stays
+	_ = removeGroup(folder) // a group with processes stays
+}
+
+// removeGroup removes a group whose last processes are ending.
+func removeGroup(folder string) error {
+	err := unix.Rmdir(folder)
+	for tries := 0; errors.Is(err, unix.EBUSY) && tries < 50; tries++ {
+		time.Sleep(time.Millisecond) // the kernel takes a moment, and tells nobody
+		err = unix.Rmdir(folder)
+	}
+	return err
 }
 
 // delegate has the controllers of the second version's group be handed down to the
@@ -157,6 +171,9 @@ func (c *cgroups) delegate(group string) (*cgroups, error) {
 		return nil, err
 	}
 	for _, name := range controllers {
+		if name == freezing {
+			continue
+		}
 		if err := write(group, "cgroup.subtree_control", "+"+name); err == nil {
 			c.folders[name] = group
 		} else if name == "memory" {
@@ -176,8 +193,23 @@ func (c *cgroups) delegate(group string) (*cgroups, error) {
 	return c, nil
 }
 
+// open opens a file of a group.
+func open(folder, file string, flags int) (*os.File, error) {
+	path := filepath.Join(folder, file)
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
 func write(folder, file, value string) error {
-	return os.WriteFile(filepath.Join(folder, file), []byte(value), 0)
+	f, err := open(folder, file, unix.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
 }
 
 // has reports whether environments are bound by a controller.
@@ -207,6 +239,7 @@ func (c *cgroups) close() {
 type cgroup struct {
 	unified bool
 	folders map[string]string
+	freezer *freezer // nil if there is none
 }
 
 // vCPU is the memory, in bytes, for which AWS gives a function one processor.
@@ -228,6 +261,12 @@ func (c *cgroups) add(spec Spec) (*cgroup, error) {
 	var errs []error
 	for controller, parent := range c.folders {
 		folder := filepath.Join(parent, name)
+		if controller == freezing {
+			var err error
+			g.freezer, err = openFreezer(folder)
+			errs = append(errs, err)
+			continue
+		}
 		if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			errs = append(errs, err)
 			continue
@@ -302,7 +341,15 @@ func (g *cgroup) bound(controller, folder string, spec Spec) error {
 	return write(folder, "cpu.shares", strconv.FormatInt(max(share*1024/100, 2), 10))
 }
 
-// distinct returns the folders, each once.
+// freezes returns what freezes the group, nil if there is nothing.
+func (g *cgroup) freezes() *freezer {
+	if g == nil {
+		return nil
+	}
+	return g.freezer
+}
+
+// distinct returns the folders that bind, each once.
 func (g *cgroup) distinct() (all []string) {
 	for _, folder := range g.folders {
 		if !slices.Contains(all, folder) {
@@ -339,13 +386,13 @@ func (g *cgroup) remove(log *slog.Logger) {
 	if g == nil {
 		return
 	}
-	for _, folder := range g.distinct() {
-		err := unix.Rmdir(folder)
-		for tries := 0; errors.Is(err, unix.EBUSY) && tries < 50; tries++ {
-			time.Sleep(time.Millisecond) // the kernel takes a moment, and tells nobody
-			err = unix.Rmdir(folder)
-		}
-		if err != nil {
+	folders := g.distinct()
+	if g.freezer != nil {
+		_ = g.freezer.state.Close() // nothing is pending
+		folders = append(folders, g.freezer.folder)
+	}
+	for _, folder := range folders {
+		if err := removeGroup(folder); err != nil {
 			log.Warn("the control group of an environment stays behind", "folder", folder, "error", err)
 		}
 	}

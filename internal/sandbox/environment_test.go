@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,8 +152,38 @@ func TestConnIsDescriptorThree(t *testing.T) {
 	}
 }
 
-func TestFreezeStopsEveryProcessAndThawLetsItGoOn(t *testing.T) {
-	e, r := launch(t, newLauncher(t), Spec{Command: role("spin", "3")})
+// eachWay has a test run with environments that are frozen by signals, and, where
+// that is possible, with such that a control group freezes.
+func eachWay(t *testing.T, test func(t *testing.T, l *Launcher)) {
+	t.Run("BySignals", func(t *testing.T) { test(t, newLauncher(t)) })
+	t.Run("ByControlGroup", func(t *testing.T) {
+		l, err := New(Options{Mode: Auto})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(l.Close)
+		if !l.ground.groups.has(freezing) {
+			t.Skip("this machine lets Naru have no freezer")
+		}
+		test(t, l)
+	})
+}
+
+// roleFor is the command that has this binary play a role, where the launcher's
+// environments see it, in an environment that has control groups if any has.
+func roleFor(l *Launcher, name string, args ...string) Spec {
+	s := Spec{Command: role(name, args...), Dir: "/", Memory: 512 << 20}
+	if l.Tier() == Namespaced {
+		s.Mounts = []Mount{{filepath.Dir(s.Command[0]), "/opt"}}
+		s.Command[0] = "/opt/" + filepath.Base(s.Command[0])
+	}
+	return s
+}
+
+func TestFreezeStopsEveryProcessAndThawLetsItGoOn(t *testing.T) { eachWay(t, freezeStops) }
+
+func freezeStops(t *testing.T, l *Launcher) {
+	e, r := launch(t, l, roleFor(l, "spin", "3"))
 	waitFor(t, "three processes", func() bool { return strings.Count(strings.Join(r.text(), " "), "spinning") == 3 })
 	all := proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid)
 	used := func() (sum time.Duration) {
@@ -184,15 +215,17 @@ func TestFreezeStopsEveryProcessAndThawLetsItGoOn(t *testing.T) {
 	}
 }
 
-func TestFreezeCatchesProcessesThatStartOthers(t *testing.T) {
-	e, r := launch(t, newLauncher(t), Spec{Command: shell(`echo go; while :; do setsid true; true; done`)})
+func TestFreezeCatchesProcessesThatStartOthers(t *testing.T) { eachWay(t, freezeCatches) }
+
+func freezeCatches(t *testing.T, l *Launcher) {
+	e, r := launch(t, l, Spec{Command: shell(`echo go; while :; do setsid true; true; done`), Dir: "/", Memory: 512 << 20})
 	r.wait(t, "go")
 	for range 20 {
 		if err := e.Freeze(); err != nil {
 			t.Fatalf("freeze: %v", err)
 		}
 		for _, p := range proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid) {
-			if !e.body.stands(p) {
+			if !e.body.stands(p) && (e.body.group.freezes() == nil || !p.Blocked()) {
 				t.Errorf("process %d is in state %c", p.PID, p.State)
 			}
 		}
@@ -202,10 +235,12 @@ func TestFreezeCatchesProcessesThatStartOthers(t *testing.T) {
 	}
 }
 
-func TestFrozenEnvironmentsCanBeEnded(t *testing.T) {
-	l := newLauncher(t)
+func TestFrozenEnvironmentsCanBeEnded(t *testing.T) { eachWay(t, frozenEnds) }
+
+func frozenEnds(t *testing.T, l *Launcher) {
+	spec := Spec{Command: shell("sleep 1000"), Dir: "/", Memory: 512 << 20}
 	t.Run("Kill", func(t *testing.T) {
-		e, _ := launch(t, l, Spec{Command: shell("sleep 1000")})
+		e, _ := launch(t, l, spec)
 		if err := e.Freeze(); err != nil {
 			t.Fatal(err)
 		}
@@ -214,8 +249,21 @@ func TestFrozenEnvironmentsCanBeEnded(t *testing.T) {
 			t.Errorf("freeze after the end: %v", err)
 		}
 	})
+	t.Run("KillOfTheHelper", func(t *testing.T) {
+		e, _ := launch(t, l, spec)
+		if err := e.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.body.helper.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		e.Exit()
+		waitFor(t, "the end of the runtime", func() bool { return !alive(e.PID()) })
+	})
 	t.Run("Stop", func(t *testing.T) {
-		e, r := launch(t, l, Spec{Command: shell(`trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.01; done`)})
+		spec := spec
+		spec.Command = shell(`trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.01; done`)
+		e, r := launch(t, l, spec)
 		r.wait(t, "ready")
 		if err := e.Freeze(); err != nil {
 			t.Fatal(err)
@@ -258,12 +306,14 @@ func TestDaemonsEndWithTheirEnvironment(t *testing.T) {
 
 func TestNothingOutlivesAKilledServer(t *testing.T) {
 	for _, mode := range []Mode{None, Auto, Strict} {
-		t.Run(string(mode), func(t *testing.T) { nothingOutlives(t, mode) })
+		for _, state := range []string{"awake", "frozen"} {
+			t.Run(string(mode)+"/"+state, func(t *testing.T) { nothingOutlives(t, mode, state) })
+		}
 	}
 }
 
-func nothingOutlives(t *testing.T, mode Mode) {
-	argv := role("server", string(mode))
+func nothingOutlives(t *testing.T, mode Mode, state string) {
+	argv := role("server", string(mode), state)
 	server := exec.Command(argv[0], argv[1:]...)
 	out, err := server.StdoutPipe()
 	if err != nil {
@@ -481,9 +531,23 @@ func BenchmarkLaunch(b *testing.B) {
 }
 
 func BenchmarkFreezeAndThaw(b *testing.B) {
-	l := plain()
+	b.Run("BySignals", func(b *testing.B) { freezeAndThaw(b, plain()) })
+	b.Run("ByControlGroup", func(b *testing.B) {
+		l, err := New(Options{Mode: Auto})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !l.ground.groups.has(freezing) {
+			l.Close()
+			b.Skip("this machine lets Naru have no freezer")
+		}
+		freezeAndThaw(b, l)
+	})
+}
+
+func freezeAndThaw(b *testing.B, l *Launcher) {
 	defer l.Close()
-	e, err := l.Launch(b.Context(), Spec{Command: shell("sleep 1000")})
+	e, err := l.Launch(b.Context(), Spec{Command: shell("sleep 1000"), Dir: "/", Memory: 512 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}

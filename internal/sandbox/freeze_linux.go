@@ -15,15 +15,26 @@ const freezeTime = 2 * time.Second
 
 var errRestless = errors.New("sandbox: processes don't stop")
 
-// freeze stops the environment's processes group by group, in each of which no
-// member can start another once the signal is sent, until a census finds none
-// that moves.
+// freeze has the environment's processes stand still.
 func (b *body) freeze() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.frozen != nil || b.final != nil {
+	if b.frozen || b.final != nil {
 		return nil
 	}
+	stop := b.stopAll
+	if f := b.group.freezes(); f != nil {
+		stop = f.freeze
+	}
+	err := stop()
+	b.frozen = err == nil
+	return err
+}
+
+// stopAll stops processes group by group, in each of which no member can start
+// another once the signal is sent, until a census finds none that moves. It needs
+// b.mu.
+func (b *body) stopAll() error {
 	b.stop(b.pid)
 	deadline := time.Now().Add(freezeTime)
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
@@ -58,7 +69,7 @@ func (b *body) moving() []proc.Process {
 // execute a program, and was stopped before it did, can't be stopped itself,
 // but has the signal. It needs b.mu.
 func (b *body) stands(p proc.Process) bool {
-	return p.Still() || p.Blocked() && slices.Contains(b.frozen, p.Group)
+	return p.Still() || p.Blocked() && slices.Contains(b.stopped, p.Group)
 }
 
 // stop stops a process group. It needs b.mu.
@@ -67,8 +78,8 @@ func (b *body) stop(group int) {
 		return
 	}
 	_ = unix.Kill(-group, unix.SIGSTOP) // whoever has ended stands still too
-	if !slices.Contains(b.frozen, group) {
-		b.frozen = append(b.frozen, group)
+	if !slices.Contains(b.stopped, group) {
+		b.stopped = append(b.stopped, group)
 	}
 }
 
@@ -76,16 +87,21 @@ func (b *body) stop(group int) {
 func (b *body) thaw() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.frozen || b.final != nil {
+		return nil
+	}
+	b.frozen = false
+	if f := b.group.freezes(); f != nil {
+		return f.thaw()
+	}
 	b.goOn()
 	return nil
 }
 
-// goOn needs b.mu.
+// goOn lets what stopAll has stopped go on. It needs b.mu.
 func (b *body) goOn() {
-	if b.final == nil {
-		for _, group := range b.frozen {
-			_ = unix.Kill(-group, unix.SIGCONT)
-		}
+	for _, group := range b.stopped {
+		_ = unix.Kill(-group, unix.SIGCONT)
 	}
-	b.frozen = nil
+	b.stopped = nil
 }

@@ -141,7 +141,8 @@ func playDaemon(args []string) {
 }
 
 // playServer launches an environment with a daemon in it, in a mode, prints the ids
-// of its processes, and waits to be killed.
+// of its processes, and waits to be killed; the environment is frozen if its second
+// argument says so.
 func playServer(args []string) {
 	l, err := New(Options{Mode: Mode(args[0])})
 	if err != nil {
@@ -149,19 +150,26 @@ func playServer(args []string) {
 		return
 	}
 	there := make(chan struct{})
-	spec := Spec{Command: role("daemon", "first"), Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/", Output: func([]Line) { close(there) }}
-	if l.Tier() == Namespaced {
-		spec.Mounts = []Mount{{filepath.Dir(spec.Command[0]), "/opt"}}
-		spec.Command[0] = "/opt/" + filepath.Base(spec.Command[0])
-	}
+	spec := roleFor(l, "daemon", "first")
+	spec.Env, spec.Output = []string{"PATH=/usr/bin:/bin"}, func([]Line) { close(there) }
 	e, err := l.Launch(context.Background(), spec)
 	if err != nil {
 		panic(err)
 	}
 	<-there
+	var below []proc.Process
+	for len(below) != 2 { // until the process between runtime and daemon has ended
+		<-time.After(time.Millisecond)
+		below = proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid)
+	}
 	fmt.Println("process", e.body.helper.Process.Pid)
-	for _, p := range proc.NewCensus(proc.System).Below(e.body.helper.Process.Pid) {
+	for _, p := range below {
 		fmt.Println("process", p.PID)
+	}
+	if args[1] == "frozen" {
+		if err := e.Freeze(); err != nil {
+			panic(err)
+		}
 	}
 	fmt.Println("that is all")
 	rest()

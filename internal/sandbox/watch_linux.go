@@ -48,7 +48,7 @@ func (l *Launcher) watch() {
 // that are known.
 func (b *body) look(c *proc.Census) {
 	b.mu.Lock()
-	idle := b.frozen != nil || b.final != nil
+	idle := b.frozen || b.final != nil
 	known := b.members
 	b.mu.Unlock()
 	if idle {

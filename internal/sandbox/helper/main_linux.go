@@ -180,13 +180,29 @@ func (h *helper) startOthers() error {
 	return nil
 }
 
-// exec starts a command, from this thread.
+// exec starts a command, from this thread, in the freezer if there is one.
 func (h *helper) exec(c Command, env []string, files []uintptr) (int, error) {
+	if f := h.setup.Freezer; f != nil {
+		if err := failed("enter freezer", put(f.Enter, "0")); err != nil {
+			return 0, err
+		}
+	}
 	pid, err := syscall.ForkExec(c.Program, c.Args, &syscall.ProcAttr{
 		Dir: h.setup.Dir, Env: env, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})
+	if f := h.setup.Freezer; f != nil {
+		if err := failed("leave freezer", put(f.Leave, "0")); err != nil {
+			return 0, err
+		}
+	}
 	return pid, failed("exec", err)
+}
+
+// put writes a text to one of the kernel's files.
+func put(fd int, text string) error {
+	_, err := unix.Pwrite(fd, []byte(text), 0)
+	return err
 }
 
 // run starts the runtime.
@@ -306,6 +322,9 @@ func (h *helper) takeDown() {
 	}
 	h.mu.Unlock()
 	for {
+		if f := h.setup.Freezer; f != nil {
+			_ = put(f.State, Thawed) // frozen processes would not end
+		}
 		if h.init {
 			_ = unix.Kill(-1, unix.SIGKILL) // all of the namespace but this one
 		} else {

@@ -25,7 +25,7 @@ const (
 )
 
 // Version is the version of the protocol: helper and server must be of the same.
-const Version = 1
+const Version = 2
 
 // An Order is what the server sends. The first has a Setup.
 type Order struct {
@@ -52,6 +52,7 @@ type Setup struct {
 	Root    *Root     // what processes see of the file system; nil for all of it
 	Rules   *Landlock // what they may do with it; nil for anything
 	Seccomp bool      // they may only make harmless system calls
+	Freezer *Freezer  // nil for none
 	Ports   []int     // of the loopback interface of a network of their own, to listen at
 	Probe   bool      // nothing is started
 }
@@ -97,6 +98,18 @@ type File struct{ At, Text string }
 type Landlock struct {
 	Read, Write, Change []string
 }
+
+// A Freezer is a control group of version 1, by descriptors of its files: that by
+// which a thread enters it, the same of a group outside, and that of its state.
+type Freezer struct {
+	Enter, Leave, State int
+}
+
+// The states of a freezer.
+const (
+	Frozen = "FROZEN"
+	Thawed = "THAWED"
+)
 
 // A Report is what the helper sends.
 type Report struct {
