@@ -14,14 +14,12 @@ import (
 )
 
 func main() {
-	if err := run(os.Getenv("AWS_LAMBDA_RUNTIME_API")); err != nil {
-		fmt.Fprintln(os.Stderr, "bootstrap:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "bootstrap:", run(os.Getenv("AWS_LAMBDA_RUNTIME_API")))
+	os.Exit(1)
 }
 
 // run answers one invocation after the other, over one connection with the
-// Runtime API.
+// Runtime API, until that fails.
 func run(api string) error {
 	conn, err := net.Dial("tcp", api)
 	if err != nil {

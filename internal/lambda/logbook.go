@@ -139,8 +139,6 @@ func (b *logbook) initStart(why kind) {
 // initDone tells extensions of an init that went well; the log has it in the
 // first report.
 func (b *logbook) initDone(took time.Duration, why kind) {
-	record := map[string]any{"initializationType": why, "phase": "init", "status": "success"}
-	b.tell("platform.initRuntimeDone", record)
 	b.tell("platform.initReport", map[string]any{"initializationType": why, "phase": "init", "status": "success", "metrics": map[string]any{"durationMs": milliseconds(took)}})
 }
 
@@ -186,9 +184,6 @@ func (b *logbook) finish(r report) {
 	record := map[string]any{"requestId": r.id, "status": status, "metrics": metrics}
 	if r.kind != "" {
 		record["errorType"] = r.kind
-	}
-	if b.tell != nil {
-		b.tell("platform.runtimeDone", map[string]any{"requestId": r.id, "status": status, "metrics": map[string]any{"durationMs": milliseconds(r.took)}})
 	}
 	if !b.json {
 		b.add("END RequestId: " + r.id)

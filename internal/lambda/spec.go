@@ -37,7 +37,7 @@ func (s *Service) spec(i *instance) (Spec, error) {
 		return Spec{}, err
 	}
 	i.overAPI = p.api
-	i.api = runtimeapi.NewAPI(runtimeapi.Function{Name: v.Name, Version: v.number(), Handler: v.Handler, Account: v.Account}, names)
+	i.api = runtimeapi.NewAPI(runtimeapi.Function{Name: v.Name, Version: v.number(), Handler: v.Handler, Account: v.Account, Initialization: string(i.kind)}, names)
 	spec := Spec{
 		Command: wrapped(v, variables, p.command, l), Dir: l.task, Memory: int64(v.MemorySize) << 20, Temp: int64(v.Storage) << 20,
 		Mounts: p.mounts, Links: p.links, KeyID: keyID, Output: i.output, Serve: i.api.Serve,

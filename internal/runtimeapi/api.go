@@ -19,6 +19,9 @@ import (
 // Function is what an environment's API tells of the function.
 type Function struct {
 	Name, Version, Handler, Account string
+	// Initialization is why the environment was started, as
+	// AWS_LAMBDA_INITIALIZATION_TYPE has it.
+	Initialization string
 }
 
 // An API is the Lambda Runtime API (2018-06-01), the Extensions API (2020-01-01)
@@ -399,6 +402,7 @@ func errorType(text string) string {
 func (a *API) Ready(ctx context.Context) error {
 	select {
 	case <-a.waiting:
+		a.runtimeReady()
 		return a.extensionsReady(ctx)
 	case e := <-a.initError:
 		return e
@@ -414,11 +418,23 @@ func (a *API) Ready(ctx context.Context) error {
 	}
 }
 
-// Invoke is Runtime's, for a runtime that uses the API.
+// Invoke is Runtime's, for a runtime that uses the API. The invocation is over when
+// extensions are done with it as well.
 func (a *API) Invoke(ctx context.Context, i Invocation) (Result, error) {
+	a.announce(i)
+	began := time.Now()
+	result, err := a.answer(ctx, i)
+	a.runtimeDone(ctx, i, began, result, err)
+	if err != nil || result.Ended {
+		return result, err
+	}
+	return result, a.extensionsReady(ctx)
+}
+
+// answer returns what the runtime answers, once it asks for more or has ended.
+func (a *API) answer(ctx context.Context, i Invocation) (Result, error) {
 	c := &call{Invocation: i, events: make(chan event), over: make(chan struct{})}
 	defer close(c.over)
-	a.announce(i)
 	select {
 	case a.calls <- c:
 	case <-ctx.Done():
@@ -444,9 +460,8 @@ func (a *API) Invoke(ctx context.Context, i Invocation) (Result, error) {
 		return Result{}, ctx.Err()
 	case <-a.ended:
 		result.Ended = true
-		return result, nil
 	}
-	return result, a.extensionsReady(ctx)
+	return result, nil
 }
 
 // add adds an event to the result. It reports whether that was the last one.

@@ -266,6 +266,7 @@ func (e *Extended) Ready(ctx context.Context) error {
 	if err := e.runtime.Ready(ctx); err != nil {
 		return e.api.because(err)
 	}
+	e.api.runtimeReady()
 	return e.api.extensionsReady(ctx)
 }
 
@@ -273,7 +274,9 @@ func (e *Extended) Ready(ctx context.Context) error {
 // as well.
 func (e *Extended) Invoke(ctx context.Context, i Invocation) (Result, error) {
 	e.api.announce(i)
+	began := time.Now()
 	result, err := e.runtime.Invoke(ctx, i)
+	e.api.runtimeDone(ctx, i, began, result, err)
 	if err != nil || result.Ended {
 		return result, e.api.because(err)
 	}

@@ -167,10 +167,20 @@ func (a *API) Tell(kind string, content any) { a.telemetry.tell("platform", kind
 // TellLine tells extensions of a line of the function's log.
 func (a *API) TellLine(line string) { a.telemetry.tell("function", "function", line) }
 
+// Heard reports whether anybody gets to know what is told.
+func (a *API) Heard() bool {
+	a.telemetry.mu.Lock()
+	defer a.telemetry.mu.Unlock()
+	return a.telemetry.heard()
+}
+
+// heard needs t.mu.
+func (t *telemetry) heard() bool { return !t.closed && (!t.settled || len(t.subscriptions) > 0) }
+
 func (t *telemetry) tell(of, kind string, content any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || t.settled && len(t.subscriptions) == 0 {
+	if !t.heard() {
 		return
 	}
 	r := record{time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), kind, content}
@@ -182,6 +192,37 @@ func (t *telemetry) tell(of, kind string, content any) {
 			s.put(r)
 		}
 	}
+}
+
+// runtimeReady tells extensions that the runtime is, before they are waited for:
+// some wait for that themselves.
+func (a *API) runtimeReady() {
+	a.Tell("platform.initRuntimeDone", map[string]any{"initializationType": a.function.Initialization, "phase": "init", "status": "success"})
+}
+
+// runtimeDone tells extensions that the runtime is done with an invocation, which
+// had begun at a time, before they are waited for.
+func (a *API) runtimeDone(ctx context.Context, i Invocation, began time.Time, r Result, err error) {
+	if !a.Heard() {
+		return
+	}
+	record := map[string]any{"requestId": i.RequestID, "status": "success"}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		record["status"] = "timeout"
+	case err != nil:
+		record["status"], record["errorType"] = "failure", "Runtime.ExitError"
+	case r.TooLarge:
+		record["status"], record["errorType"] = "error", "Function.ResponseSizeTooLarge"
+	case r.FunctionError:
+		record["status"], record["errorType"] = "error", r.ErrorType
+	}
+	took := float64(time.Since(began).Microseconds()) / 1000
+	record["metrics"] = map[string]any{"durationMs": took, "producedBytes": max(r.Size, len(r.Payload))}
+	if i.TraceID != "" {
+		record["tracing"] = tracing{"X-Amzn-Trace-Id", i.TraceID}
+	}
+	a.Tell("platform.runtimeDone", record)
 }
 
 // Flush sends what is pending, and returns once it is sent.
