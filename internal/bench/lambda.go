@@ -71,6 +71,8 @@ const (
 // echo is the function that is measured. For an event that says so it waits.
 const echo = `exports.handler = async (event) => { if (event.wait) await new Promise((resolve) => setTimeout(resolve, event.wait)); return event; };`
 
+var nodeProgram = program{"nodejs20.x", "index.js", []byte(echo)}
+
 // Lambda measures warm and cold invocations of a function of a Naru that it
 // starts, beside a bare HTTP server and node -e 0.
 func Lambda(ctx context.Context, o LambdaOptions) (err error) {
@@ -102,7 +104,7 @@ func Lambda(ctx context.Context, o LambdaOptions) (err error) {
 	}
 	defer stop()
 	b := &lambdaBench{LambdaOptions: o, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, endpoint: endpoint, baseline: baseline, bootstrap: bootstrap, pid: pid}
-	if err := b.create(ctx, nodeFunction, "nodejs20.x", "index.js", []byte(echo)); err != nil {
+	if err := b.create(ctx, "bench", nodeProgram); err != nil {
 		return err
 	}
 	if o.Idle > 0 {
@@ -110,8 +112,6 @@ func Lambda(ctx context.Context, o LambdaOptions) (err error) {
 	}
 	if b.bootstrap == "" {
 		fmt.Fprintln(o.Progress, "this naru was not built by make, and has no Go program to measure")
-	} else if err := b.create(ctx, goFunction, "provided.al2023", "bootstrap", o.Bootstrap); err != nil {
-		return err
 	}
 	for range o.Rounds {
 		if err := b.round(ctx); err != nil {
@@ -185,7 +185,7 @@ type lambdaBench struct {
 	pid                int    // of Naru
 	bootstrap          string // file of the Go program; "" for none
 	steps              []*lambdaStep
-	builds             int
+	made               int // functions, and configurations of them
 }
 
 // A lambdaStep holds the figures of each round of a step.
@@ -233,33 +233,32 @@ func (b *lambdaBench) call(ctx context.Context, method, url string, body []byte)
 	return err
 }
 
-// The functions that are measured: of Node.js, and the Go program.
-const (
-	nodeFunction = "bench"
-	goFunction   = "bootstrap"
-)
+// A program is the code of functions: one file, for a runtime.
+type program struct {
+	runtime, file string
+	content       []byte
+}
 
 const (
 	functionsPath = "/2015-03-31/functions/"
-	invocations   = functionsPath + nodeFunction + "/invocations"
+	invocations   = functionsPath + "bench/invocations" // of the function that is measured warm
 )
 
-// create makes a function whose code is one file, the program of provided
-// runtimes.
-func (b *lambdaBench) create(ctx context.Context, name, runtime, file string, content []byte) error {
+// create makes a function.
+func (b *lambdaBench) create(ctx context.Context, name string, p program) error {
 	var code bytes.Buffer
 	z := zip.NewWriter(&code)
-	header := &zip.FileHeader{Name: file, Method: zip.Deflate}
+	header := &zip.FileHeader{Name: p.file, Method: zip.Deflate}
 	header.SetMode(0o755)
 	f, err := z.CreateHeader(header)
 	if err == nil {
-		_, err = f.Write(content)
+		_, err = f.Write(p.content)
 	}
 	if err := errors.Join(err, z.Close()); err != nil {
 		return err
 	}
 	body := fmt.Sprintf(`{"FunctionName":%q,"Role":"arn:aws:iam::000000000000:role/none","Runtime":%q,"Handler":"index.handler","Timeout":300,"Code":{"ZipFile":%q}}`,
-		name, runtime, base64.StdEncoding.EncodeToString(code.Bytes()))
+		name, p.runtime, base64.StdEncoding.EncodeToString(code.Bytes()))
 	return b.call(ctx, "POST", b.endpoint+functionsPath, []byte(body))
 }
 
@@ -275,9 +274,10 @@ func (b *lambdaBench) round(ctx context.Context) error {
 			}
 		}
 	}
-	steps := []func(context.Context) error{b.node, func(ctx context.Context) error { return b.cold(ctx, stepCold, nodeFunction) }}
+	steps := []func(context.Context) error{b.node, func(ctx context.Context) error { return b.cold(ctx, stepCold, nodeProgram) }}
 	if b.bootstrap != "" {
-		steps = append(steps, b.bare, func(ctx context.Context) error { return b.cold(ctx, stepGoCold, goFunction) })
+		bootstrap := program{"provided.al2023", "bootstrap", b.Bootstrap}
+		steps = append(steps, b.bare, func(ctx context.Context) error { return b.cold(ctx, stepGoCold, bootstrap) })
 	}
 	if !b.Cold {
 		steps = append(steps, b.spare)

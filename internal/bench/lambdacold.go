@@ -17,18 +17,25 @@ func (b *lambdaBench) node(ctx context.Context) error {
 	return b.times(b.step(stepNode, 1), b.Starts, nothing, func() error { return exec.CommandContext(ctx, b.Node, "-e", "0").Run() })
 }
 
-// rebuild makes the environments that there are of a function of no more use.
-func (b *lambdaBench) rebuild(ctx context.Context, function string) error {
-	b.builds++
-	body := fmt.Sprintf(`{"Environment":{"Variables":{"BUILD":"%d"}}}`, b.builds)
-	return b.call(ctx, "PUT", b.endpoint+functionsPath+function+"/configuration", []byte(body))
+// cold measures first invocations: each of another function, so that no other
+// environment ends meanwhile.
+func (b *lambdaBench) cold(ctx context.Context, step string, p program) error {
+	name := ""
+	create := func() error {
+		b.made++
+		name = fmt.Sprintf("cold-%d", b.made)
+		return b.create(ctx, name, p)
+	}
+	return b.times(b.step(step, 1), b.Starts, create, func() error {
+		return b.call(ctx, "POST", b.endpoint+functionsPath+name+"/invocations", payload)
+	})
 }
 
-// cold measures first invocations of a function.
-func (b *lambdaBench) cold(ctx context.Context, step, function string) error {
-	return b.times(b.step(step, 1), b.Starts, func() error { return b.rebuild(ctx, function) }, func() error {
-		return b.call(ctx, "POST", b.endpoint+functionsPath+function+"/invocations", payload)
-	})
+// rebuild makes the environments that there are of no more use.
+func (b *lambdaBench) rebuild(ctx context.Context) error {
+	b.made++
+	body := fmt.Sprintf(`{"Environment":{"Variables":{"BUILD":"%d"}}}`, b.made)
+	return b.call(ctx, "PUT", b.endpoint+functionsPath+"bench/configuration", []byte(body))
 }
 
 // spare measures first invocations of an environment that was started since all
@@ -40,7 +47,7 @@ func (b *lambdaBench) spare(ctx context.Context) error {
 		if err := busy.Wait(); err != nil {
 			return err
 		}
-		if err := b.rebuild(ctx, nodeFunction); err != nil {
+		if err := b.rebuild(ctx); err != nil {
 			return err
 		}
 		busy.Go(func() error {
