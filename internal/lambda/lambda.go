@@ -147,6 +147,7 @@ type Service struct {
 	mappings      *store.Table[*Mapping]
 
 	mu     sync.Mutex
+	shelf  shelf
 	pools  map[string]*pool  // by version key
 	loads  map[string]*load  // by function key
 	active map[string]*load  // those that are not zero
@@ -180,7 +181,7 @@ func Open(options Options) (*Service, error) {
 	}
 	s := &Service{
 		options: options, store: options.Store, engine: options.Engine, clock: options.Clock, log: options.Log,
-		triggers: map[string]*trigger.Trigger{}, ending: map[*trigger.Trigger]struct{}{},
+		triggers: map[string]*trigger.Trigger{}, ending: map[*trigger.Trigger]struct{}{}, shelf: shelf{books: map[*logbook]struct{}{}},
 		pools: map[string]*pool{}, loads: map[string]*load{}, active: map[string]*load{}, quotas: map[string]*quota{}, starting: make(chan struct{}, startsTogether),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -294,6 +295,7 @@ func (s *Service) Close() {
 	}
 	s.asynchronous.Wait()
 	s.work.Wait()
+	s.FlushLogs()
 	if err := s.hot.close(); err != nil {
 		s.log.Warn("the watch on folders with code did not end well", "err", err)
 	}

@@ -167,10 +167,20 @@ func (a *API) Tell(kind string, content any) { a.telemetry.tell("platform", kind
 // TellLine tells extensions of a line of the function's log.
 func (a *API) TellLine(line string) { a.telemetry.tell("function", "function", line) }
 
+// Heard reports whether anybody gets to know what is told.
+func (a *API) Heard() bool {
+	a.telemetry.mu.Lock()
+	defer a.telemetry.mu.Unlock()
+	return a.telemetry.heard()
+}
+
+// heard needs t.mu.
+func (t *telemetry) heard() bool { return !t.closed && (!t.settled || len(t.subscriptions) > 0) }
+
 func (t *telemetry) tell(of, kind string, content any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || t.settled && len(t.subscriptions) == 0 {
+	if !t.heard() {
 		return
 	}
 	r := record{time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), kind, content}

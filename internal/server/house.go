@@ -128,7 +128,7 @@ func (h *house) openSQS(p place) (err error) {
 }
 
 func (h *house) openLogs(p place) (err error) {
-	h.logs, err = logs.Open(logs.Options{Store: h.store, Clock: p.clock, Log: p.config.Log})
+	h.logs, err = logs.Open(logs.Options{Store: h.store, Clock: p.clock, Log: p.config.Log, Gather: func() { h.lambda.FlushLogs() }})
 	return err
 }
 
