@@ -238,6 +238,9 @@ func (f *failure) json(id string) []byte {
 // run runs a version once, by the name that it was invoked by, in an
 // environment of its own for that time.
 func (s *Service) run(n name, v *Version, e *event) (*result, error) {
+	if !e.polite {
+		s.lineUp(v)
+	}
 	i, fail, err := s.acquire(v, e.polite)
 	if err != nil {
 		return nil, err

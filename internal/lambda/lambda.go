@@ -83,6 +83,9 @@ type Options struct {
 	// together; 0 means that only their number is bounded, by Concurrency.
 	Concurrency int
 	Memory      int64
+	// Full reports whether processors are what there is too little of; nil if that
+	// is not known.
+	Full func() bool
 	// Assume returns the credentials with which a function acts as its role.
 	Assume func(role, session string) (Credentials, error)
 	// Outgoing returns the messages by which a function sends something to what

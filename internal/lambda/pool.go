@@ -24,6 +24,8 @@ type pool struct {
 	coming  int    // those that are being started
 	failure string // why they cannot be started; "" if they can
 
+	line []chan struct{} // of invocations that let others go first: see line.go
+
 	spareComing bool
 	allBusy     time.Time // since when none was idle
 	due         time.Time // when alarm goes off; zero if it does not
@@ -197,6 +199,7 @@ func (s *Service) release(i *instance, healthy bool) {
 	s.mu.Lock()
 	p := s.poolOf(i.version)
 	delete(p.busy, i)
+	p.next()
 	if i.kind == onDemand {
 		s.leave(i.version.name())
 	}
