@@ -273,7 +273,7 @@ func (s *Service) run(n name, v *Version, e *event) (*result, error) {
 	i.book.finish(r)
 	out.tail = i.book.end()
 	s.options.Meter.Sketch("lambda_duration_seconds", "function", v.Name).Observe(took.Seconds())
-	s.finish(i)
+	s.release(i, !i.ended)
 	return out, nil
 }
 
@@ -285,16 +285,6 @@ const measureEvery = 100 * time.Millisecond
 func (i *instance) measure(now time.Time) {
 	if now.Sub(i.measured) >= measureEvery {
 		i.peak, i.measured = i.env.Peak(), now
-	}
-}
-
-// finish releases the instance, if it got so far as to be in a pool.
-func (s *Service) finish(i *instance) {
-	s.mu.Lock()
-	_, pooled := s.poolOf(i.version).busy[i]
-	s.mu.Unlock()
-	if pooled {
-		s.release(i, !i.ended)
 	}
 }
 

@@ -194,10 +194,14 @@ func (s *Service) take(v *Version, polite bool) (i *instance, charge int64, stal
 }
 
 // release puts an instance back into its pool, or ends it if it is of no use
-// any more.
+// any more. It does nothing to one that never got ready.
 func (s *Service) release(i *instance, healthy bool) {
 	s.mu.Lock()
 	p := s.poolOf(i.version)
+	if _, pooled := p.busy[i]; !pooled {
+		s.mu.Unlock()
+		return
+	}
 	delete(p.busy, i)
 	p.next()
 	if i.kind == onDemand {
