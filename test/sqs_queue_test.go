@@ -139,8 +139,10 @@ func listLimits(s *sqsSuite) {
 	}
 	r := failing(s, &sqs.ListQueuesInput{}, members{"MaxResults": 0})
 	equal(s, "the code for MaxResults 0", r.Code, "InvalidParameterValue")
-	r = failing(s, &sqs.ListQueuesInput{MaxResults: aws.Int32(2), NextToken: text("no token!")})
-	equal(s, "the code for a bad token", r.Code, "InvalidParameterValue")
+	for _, junk := range []string{"no token!", "anVuaw=="} {
+		r = failing(s, &sqs.ListQueuesInput{MaxResults: aws.Int32(2), NextToken: &junk})
+		equal(s, "the code for the token "+junk, r.Code, "InvalidParameterValue")
+	}
 }
 
 func deletedIsGone(s *sqsSuite) {

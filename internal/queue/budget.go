@@ -78,7 +78,8 @@ func (q *Queue) narrow() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.loaded && q.closed == nil {
-		q.trimTo(q.engine.options.Window, leastAhead)
+		q.window = q.engine.leastWindow()
+		q.trimTo(q.window, leastAhead)
 	}
 }
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,46 @@ func TestAnEmptiedQueueCountsNothing(t *testing.T) {
 			if q.bytes != 0 || len(q.byID)+len(q.groups)+len(q.tenants)+q.held+q.tree.Len() != 0 {
 				t.Errorf("it holds %d bytes, %d messages, %d groups, %d tenants, %d in flight", q.bytes, len(q.byID), len(q.groups), len(q.tenants), q.held)
 			}
+		}
+	})
+}
+
+// TestReceivingInTurnForgetsNothing receives from many queues in turn, whose
+// messages together do not fit into memory: each keeps its next ones, and none
+// forgets everything before its turn comes again. One by itself reads larger
+// and larger steps.
+func TestReceivingInTurnForgetsNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		const queues, each = 20, 300
+		w.memory = queues * 200 * messageCost
+		w.restart()
+		all := make([]*Queue, queues)
+		for i := range all {
+			all[i] = w.queue(fmt.Sprint("q", i), Config{})
+			for range each / 10 {
+				w.put(all[i], slices.Repeat([]Put{text("x")}, 10)...)
+			}
+		}
+		synctest.Wait()
+		for round := range 6 {
+			for i, q := range all {
+				w.ack(q, w.lease(q, 10, time.Minute, 0)...)
+				synctest.Wait()
+				if round > 0 && !all[(i+1)%queues].loaded {
+					t.Fatalf("in round %d the queue after %d has forgotten everything", round, i)
+				}
+			}
+		}
+		q := all[0]
+		for _, other := range all[1:] {
+			other.unload()
+		}
+		for range each/10 - 6 {
+			w.ack(q, w.lease(q, 10, time.Minute, 0)...)
+			synctest.Wait()
+		}
+		if q.window <= w.engine.leastWindow() {
+			t.Errorf("the window of a queue that is alone still holds %d", q.window)
 		}
 	})
 }

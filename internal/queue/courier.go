@@ -187,13 +187,14 @@ func (c *courier) reject(s shipment) error {
 }
 
 // undeliverable returns the parcel in which m goes to the dead-letter queue, or
-// nil if it is to be received. It needs q.mu.
+// nil if it is to be received: always, where a queue is its own dead-letter queue.
+// It needs q.mu.
 func (q *Queue) undeliverable(m *message) *parcel {
 	c := q.config
 	if c.MaxReceives == 0 || int(m.receives) < c.MaxReceives {
 		return nil
 	}
-	if _, ok := q.engine.options.Resolve(c.DeadLetter); !ok {
+	if to, ok := q.engine.options.Resolve(c.DeadLetter); !ok || to == q.ref { // it would come back for ever
 		return nil
 	}
 	return &parcel{

@@ -59,7 +59,7 @@ type Options struct {
 	// Resolve says which content an address stands for now. It is asked for
 	// dead-letter queues and for whatever is sent through an outbox.
 	Resolve func(address string) (Ref, bool)
-	// Window is how many headers a queue reads ahead; 0 means 2048.
+	// Window is how many headers a queue reads ahead at most; 0 means 2048.
 	Window int
 	// Headers bounds the headers that one queue keeps in memory, those in use
 	// included; 0 means 131072.

@@ -110,7 +110,7 @@ func (q *Queue) serve() {
 // readAhead begins to read what will soon be needed: the ends of lines, and the
 // window when it runs low.
 func (q *Queue) readAhead(now int64) {
-	low := q.edge.at <= now && q.tree.Len()-q.held < q.engine.options.Window/4
+	low := q.edge.at <= now && q.tree.Len()-q.held < q.window/4
 	if (low || len(q.hungry) > 0) && q.broken == nil {
 		q.refill()
 	}

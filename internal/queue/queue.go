@@ -54,6 +54,7 @@ type Queue struct {
 	tree    *btree.BTreeG[unit] // in memory, by slot
 	byID    map[uint64]*message // the messages in memory, by sequence number
 	edge    slot                // every unit before it is in memory
+	window  int                 // how many units may be in memory besides leased ones
 	held    int                 // of those in memory, how many are in state leased
 	counted int64               // of those in memory, how many meta counts as delayed or leased
 	meta    meta
@@ -130,7 +131,7 @@ func (q *Queue) load() error {
 		return fmt.Errorf("meta of content %d: %w", q.ref.Content, err)
 	}
 	q.tree = btree.NewBTreeGOptions(func(a, b unit) bool { return a.less(b.slot) }, btree.Options{NoLocks: true, Degree: 16})
-	q.byID, q.edge = map[uint64]*message{}, edge
+	q.byID, q.edge, q.window = map[uint64]*message{}, edge, q.engine.leastWindow()
 	q.groups, q.hungry, q.wanted, q.tenants = map[groupID]*group{}, map[groupID]*group{}, map[groupID]bool{}, map[groupID]*tenant{}
 	q.recall = newRecall(q.shard.now())
 	q.loaded = true

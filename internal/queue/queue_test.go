@@ -364,6 +364,17 @@ func TestWithoutADeadLetterQueueMessagesAreReceivedWithoutEnd(t *testing.T) {
 	})
 }
 
+func TestInItsOwnDeadLetterQueueAMessageIsReceivedWithoutEnd(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue("q", Config{MaxReceives: 1, DeadLetter: "q"})
+		w.put(q, text("a"))
+		for range 3 {
+			w.expect(q, "a")
+			sleep(30 * time.Second)
+		}
+	})
+}
+
 func TestTooManyInFlight(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q := w.queue("q", Config{InFlight: 2})

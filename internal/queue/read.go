@@ -250,8 +250,7 @@ type stretch struct {
 // fill needs q.mu, which it gives up.
 func (q *Queue) fill() error {
 	from, wanted := q.edge, q.wanted
-	window := q.engine.options.Window
-	limit := max(window-(q.tree.Len()-q.held), window/8, 1)
+	limit := max(q.window-(q.tree.Len()-q.held), q.window/8, 1)
 	lines := q.stretches()
 	var found []sighting
 	var next slot
@@ -276,6 +275,9 @@ func (q *Queue) fill() error {
 		return err
 	}
 	q.edge = next
+	if next != never {
+		q.widen()
+	}
 	q.see(found)
 	q.meet(groups)
 	for _, l := range lines {

@@ -50,8 +50,22 @@ func (q *Queue) addUnit(u unit) {
 	}
 }
 
+// leastWindow is how many units a window may hold at first. One that is read
+// through may hold more and more, up to Options.Window, as long as there is
+// memory: it is read in fewer and larger steps then. So many queues from which
+// somebody receives in turn have each the next messages in memory, rather than
+// a few of them everything, which they forget before it is used.
+func (e *Engine) leastWindow() int { return max(1, e.options.Window/16) }
+
+// widen has the window hold more, if there is memory.
+func (q *Queue) widen() {
+	if e := q.engine; e.memory.Load() < e.options.Memory/2 {
+		q.window = min(2*q.window, e.options.Window)
+	}
+}
+
 // hasRoom reports whether the window may grow.
-func (q *Queue) hasRoom() bool { return q.tree.Len()-q.held < q.engine.options.Window }
+func (q *Queue) hasRoom() bool { return q.tree.Len()-q.held < q.window }
 
 // remember puts m into memory: into the window, unless it waits in its group.
 func (q *Queue) remember(m *message) {

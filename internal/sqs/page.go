@@ -1,6 +1,9 @@
 package sqs
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"strings"
+)
 
 // A page is a part of a list by name: the names from from on, limit of them at
 // the most. There is a token for more only if MaxResults was given.
@@ -9,6 +12,9 @@ type page struct {
 	limit int
 	paged bool
 }
+
+// tokenMark tells the tokens that lists give from what else might be sent as one.
+const tokenMark = "from "
 
 func pageOf(maxResults *int32, token *string) (page, error) {
 	p := page{limit: 1000}
@@ -20,10 +26,11 @@ func pageOf(maxResults *int32, token *string) (page, error) {
 	}
 	if token != nil {
 		name, err := base64.StdEncoding.DecodeString(*token)
-		if err != nil {
+		from, ok := strings.CutPrefix(string(name), tokenMark)
+		if err != nil || !ok {
 			return p, invalid(*token, "NextToken", "Invalid or expired token.")
 		}
-		p.from = string(name)
+		p.from = from
 	}
 	return p, nil
 }
@@ -33,6 +40,6 @@ func (p page) next(name string) *string {
 	if !p.paged {
 		return nil
 	}
-	token := base64.StdEncoding.EncodeToString([]byte(name))
+	token := base64.StdEncoding.EncodeToString([]byte(tokenMark + name))
 	return &token
 }
