@@ -178,7 +178,7 @@ func (i *instance) init(limit time.Duration) (fail *failure, timedOut bool, err 
 	} else if err != nil {
 		return nil, false, err
 	}
-	i.book.tell = i.api.Tell
+	i.book.api = i.api
 	i.api.Tell("platform.initStart", i.book.initRecord(i.kind))
 	start := s.clock.Real()
 	ctx, cancel := context.WithTimeout(s.ctx, limit)

@@ -86,7 +86,10 @@ func (v *Version) number() string {
 func (v *Version) key() string { return versionKey(v.name(), v.Number) }
 
 // versionKey has the versions of a function in the order of their numbers.
-func versionKey(n name, number int64) string { return fmt.Sprintf("%s/%010d", n.key(), number) }
+func versionKey(n name, number int64) string {
+	digits := strconv.FormatInt(number, 10)
+	return n.key() + "/" + "0000000000"[min(len(digits), 10):] + digits
+}
 
 func (v *Version) caller() Caller { return Caller{v.Account, v.Region, v.Name, v.Role} }
 

@@ -61,7 +61,7 @@ func (s *Service) Invoke(ctx context.Context, in *InvokeInput) (*InvokeOutput, e
 	case "DryRun":
 		return &InvokeOutput{StatusCode: 204}, nil
 	}
-	return s.invokeNow(n, v, e, deref(in.LogType) == "Tail")
+	return s.invokeNow(n, v, e)
 }
 
 type InvokeAsyncInput struct {
@@ -96,7 +96,7 @@ func (s *Service) prepare(ctx context.Context, in *InvokeInput) (name, *Version,
 	if in.TenantId != nil || in.DurableExecutionName != nil {
 		return n, nil, nil, notYet("tenant isolation and durable functions")
 	}
-	e := &event{RequestID: wire.CallOf(ctx).RequestID, Payload: in.Payload, Trace: s.traceOf(ctx)}
+	e := &event{RequestID: wire.CallOf(ctx).RequestID, Payload: in.Payload, Trace: s.traceOf(ctx), tailed: deref(in.LogType) == "Tail"}
 	if err := in.check(e); err != nil {
 		return n, nil, nil, err
 	}
@@ -156,8 +156,8 @@ type event struct {
 
 	stream func(contentType string, data []byte) // takes a streamed response; may be nil
 	begun  func()                                // is called once there is an environment; may be nil
+	tailed bool                                  // the end of its log is wanted
 	polite bool                                  // it leaves the last room to functions that have none
-	quiet  bool                                  // nobody waits for its log, which may be written a moment later
 }
 
 // newEvent returns an event of Naru's own making.
@@ -166,7 +166,7 @@ func (s *Service) newEvent(payload []byte) *event {
 }
 
 // invokeNow runs the function and returns its result.
-func (s *Service) invokeNow(n name, v *Version, e *event, tail bool) (*InvokeOutput, error) {
+func (s *Service) invokeNow(n name, v *Version, e *event) (*InvokeOutput, error) {
 	r, err := s.run(n, v, e)
 	if err != nil {
 		return nil, s.refusal(v, err)
@@ -177,7 +177,7 @@ func (s *Service) invokeNow(n name, v *Version, e *event, tail bool) (*InvokeOut
 		unhandled := "Unhandled"
 		out.FunctionError = &unhandled
 	}
-	if tail {
+	if e.tailed {
 		text := base64.StdEncoding.EncodeToString(r.tail)
 		out.LogResult = &text
 	}
@@ -204,7 +204,7 @@ type result struct {
 	kind        string // of the error
 	streamed    bool   // the response was streamed, with a content type
 	contentType string
-	tail        []byte // of its log
+	tail        []byte // of its log, if it is wanted
 }
 
 // A failure is an error of a function that its runtime could not tell, or told
@@ -238,6 +238,9 @@ func (f *failure) json(id string) []byte {
 // run runs a version once, by the name that it was invoked by, in an
 // environment of its own for that time.
 func (s *Service) run(n name, v *Version, e *event) (*result, error) {
+	if !e.polite {
+		s.lineUp(v)
+	}
 	i, fail, err := s.acquire(v, e.polite)
 	if err != nil {
 		return nil, err
@@ -246,7 +249,7 @@ func (s *Service) run(n name, v *Version, e *event) (*result, error) {
 		e.begun()
 	}
 	s.options.Meter.Counter("lambda_invocations", "function", v.Name).Add(1)
-	i.book.begin()
+	i.book.begin(e.tailed)
 	i.book.start(e.RequestID)
 	start := s.clock.Real()
 	out := &result{}
@@ -268,12 +271,9 @@ func (s *Service) run(n name, v *Version, e *event) (*result, error) {
 		s.options.Meter.Counter("lambda_errors", "function", v.Name).Add(1)
 	}
 	i.book.finish(r)
-	if !e.quiet {
-		out.tail = i.book.end()
-		i.book.flush()
-	}
+	out.tail = i.book.end()
 	s.options.Meter.Sketch("lambda_duration_seconds", "function", v.Name).Observe(took.Seconds())
-	s.finish(i)
+	s.release(i, !i.ended)
 	return out, nil
 }
 
@@ -285,16 +285,6 @@ const measureEvery = 100 * time.Millisecond
 func (i *instance) measure(now time.Time) {
 	if now.Sub(i.measured) >= measureEvery {
 		i.peak, i.measured = i.env.Peak(), now
-	}
-}
-
-// finish releases the instance, if it got so far as to be in a pool.
-func (s *Service) finish(i *instance) {
-	s.mu.Lock()
-	_, pooled := s.poolOf(i.version).busy[i]
-	s.mu.Unlock()
-	if pooled {
-		s.release(i, !i.ended)
 	}
 }
 

@@ -83,6 +83,9 @@ type Options struct {
 	// together; 0 means that only their number is bounded, by Concurrency.
 	Concurrency int
 	Memory      int64
+	// Full reports whether processors are what there is too little of; nil if that
+	// is not known.
+	Full func() bool
 	// Assume returns the credentials with which a function acts as its role.
 	Assume func(role, session string) (Credentials, error)
 	// Outgoing returns the messages by which a function sends something to what
@@ -147,6 +150,7 @@ type Service struct {
 	mappings      *store.Table[*Mapping]
 
 	mu     sync.Mutex
+	shelf  shelf
 	pools  map[string]*pool  // by version key
 	loads  map[string]*load  // by function key
 	active map[string]*load  // those that are not zero
@@ -180,7 +184,7 @@ func Open(options Options) (*Service, error) {
 	}
 	s := &Service{
 		options: options, store: options.Store, engine: options.Engine, clock: options.Clock, log: options.Log,
-		triggers: map[string]*trigger.Trigger{}, ending: map[*trigger.Trigger]struct{}{},
+		triggers: map[string]*trigger.Trigger{}, ending: map[*trigger.Trigger]struct{}{}, shelf: shelf{books: map[*logbook]struct{}{}},
 		pools: map[string]*pool{}, loads: map[string]*load{}, active: map[string]*load{}, quotas: map[string]*quota{}, starting: make(chan struct{}, startsTogether),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -294,6 +298,7 @@ func (s *Service) Close() {
 	}
 	s.asynchronous.Wait()
 	s.work.Wait()
+	s.FlushLogs()
 	if err := s.hot.close(); err != nil {
 		s.log.Warn("the watch on folders with code did not end well", "err", err)
 	}

@@ -279,6 +279,7 @@ func (w *world) environments() []*played {
 }
 
 func (w *world) logged(text string) bool {
+	w.service.FlushLogs()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.ContainsFunc(w.lines, func(l string) bool { return strings.Contains(l, text) })

@@ -20,15 +20,15 @@ func jsonProblem(payload []byte) string {
 		return fmt.Sprintf("%s\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]", what, line, column)
 	}
 	const expected = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-	var parsed json.RawMessage
-	var syntax *json.SyntaxError
-	err := json.Unmarshal(payload, &parsed)
-	if err == nil {
+	if json.Valid(payload) {
 		if k := invalidUTF8(payload); k >= 0 {
 			return at(fmt.Sprintf("Invalid UTF-8 start byte 0x%x", payload[k]), k+1)
 		}
 		return ""
 	}
+	var parsed json.RawMessage
+	var syntax *json.SyntaxError
+	err := json.Unmarshal(payload, &parsed)
 	if !errors.As(err, &syntax) || syntax.Offset < 1 || int(syntax.Offset) > len(payload) || len(payload) == 0 {
 		return at("Unexpected end-of-input", len(payload))
 	}
@@ -47,6 +47,9 @@ func jsonProblem(payload []byte) string {
 
 // invalidUTF8 returns where a text stops being UTF-8, -1 if it does not.
 func invalidUTF8(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
 	for k := 0; k < len(text); {
 		r, size := utf8.DecodeRune(text[k:])
 		if r == utf8.RuneError && size == 1 {

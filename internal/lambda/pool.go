@@ -24,6 +24,8 @@ type pool struct {
 	coming  int    // those that are being started
 	failure string // why they cannot be started; "" if they can
 
+	line []chan struct{} // of invocations that let others go first: see line.go
+
 	spareComing bool
 	allBusy     time.Time // since when none was idle
 	due         time.Time // when alarm goes off; zero if it does not
@@ -192,11 +194,16 @@ func (s *Service) take(v *Version, polite bool) (i *instance, charge int64, stal
 }
 
 // release puts an instance back into its pool, or ends it if it is of no use
-// any more.
+// any more. It does nothing to one that never got ready.
 func (s *Service) release(i *instance, healthy bool) {
 	s.mu.Lock()
 	p := s.poolOf(i.version)
+	if _, pooled := p.busy[i]; !pooled {
+		s.mu.Unlock()
+		return
+	}
 	delete(p.busy, i)
+	p.next()
 	if i.kind == onDemand {
 		s.leave(i.version.name())
 	}

@@ -3,8 +3,8 @@ package lambda
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -41,9 +41,17 @@ func lineage(trace string) (entries []string, rest []string) {
 
 // timesIn returns how often a function was invoked in the chain of a header.
 func timesIn(n name, trace string) int {
+	if !strings.Contains(trace, "Lineage=") {
+		return 0
+	}
 	entries, _ := lineage(trace)
+	return timesOf(lineageHash(n), entries)
+}
+
+// timesOf returns the count of a function in a lineage.
+func timesOf(hash string, entries []string) int {
 	for _, entry := range entries {
-		if count, ok := strings.CutPrefix(entry, lineageHash(n)+":"); ok {
+		if count, ok := strings.CutPrefix(entry, hash+":"); ok {
 			times, err := strconv.Atoi(count)
 			if err != nil {
 				return 0 // somebody made it up
@@ -61,13 +69,13 @@ const maxEntries = 16
 func passing(n name, trace string) string {
 	entries, rest := lineage(trace)
 	own := lineageHash(n)
-	kept := []string{}
+	kept := make([]string, 0, len(entries)+1)
 	for _, entry := range entries {
 		if !strings.HasPrefix(entry, own+":") {
 			kept = append(kept, entry)
 		}
 	}
-	kept = append(kept, fmt.Sprintf("%s:%d", own, timesIn(n, trace)+1))
+	kept = append(kept, own+":"+strconv.Itoa(timesOf(own, entries)+1))
 	kept = kept[max(0, len(kept)-maxEntries):]
 	return strings.Join(append(rest, "Lineage="+strings.Join(kept, "|")), ";")
 }
@@ -80,7 +88,9 @@ func (s *Service) loops(f *Function, trace string) bool {
 
 // newTrace returns the header of a new chain.
 func newTrace(now time.Time) string {
-	id := make([]byte, 20)
-	rand.Read(id)
-	return fmt.Sprintf("Root=1-%08x-%x;Parent=%x;Sampled=0", now.Unix(), id[:12], id[12:])
+	var b [24]byte
+	binary.BigEndian.PutUint32(b[:], uint32(now.Unix()))
+	rand.Read(b[4:])
+	id := hex.EncodeToString(b[:])
+	return "Root=1-" + id[:8] + "-" + id[8:32] + ";Parent=" + id[32:] + ";Sampled=0"
 }

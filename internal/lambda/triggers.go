@@ -289,7 +289,7 @@ func (f *mappedFunction) Invoke(ctx context.Context, r *trigger.Run) (trigger.Re
 		}
 		e := s.newEvent(r.Payload)
 		e.Trace = longest(n, r.Traces, e.Trace)
-		e.begun, e.polite, e.quiet = r.Begun, true, true
+		e.begun, e.polite = r.Begun, true
 		room := s.roomy()
 		out, err := s.run(n, v, e)
 		switch {

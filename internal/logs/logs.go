@@ -29,6 +29,9 @@ type Options struct {
 	Store *store.Store
 	Clock *clock.Clock
 	Log   *slog.Logger
+	// Gather has everybody write what they have not written yet, since somebody
+	// is about to read it. It may be nil.
+	Gather func()
 }
 
 // Service is CloudWatch Logs.
@@ -37,6 +40,7 @@ type Service struct {
 	bulk    *store.Shard
 	clock   *clock.Clock
 	groups  *store.Table[*Group]
+	gather  func()
 	garbage *store.Table[uint64] // ids of deleted groups whose events are still there
 
 	mu      sync.Mutex
@@ -48,7 +52,7 @@ type Service struct {
 
 // Open returns the service on its tables in the store.
 func Open(options Options) (*Service, error) {
-	s := &Service{store: options.Store, bulk: options.Store.Bulk(), clock: options.Clock, streams: map[streamKey]*stream{}}
+	s := &Service{store: options.Store, bulk: options.Store.Bulk(), clock: options.Clock, gather: options.Gather, streams: map[streamKey]*stream{}}
 	var err error
 	if s.groups, err = store.OpenTable[*Group](s.store, "logs-groups"); err != nil {
 		return nil, err
@@ -72,17 +76,27 @@ func (s *Service) Service() wire.Service {
 		Lower:   true,
 		MaxBody: 4 << 20, // 1 MiB of events, escaped
 		Operations: []wire.Operation{
-			wire.Op("CreateLogGroup", s.CreateLogGroup, onGroup("CreateLogGroup", func(in *CreateLogGroupInput) *string { return in.LogGroupName })),
-			wire.Op("DeleteLogGroup", s.DeleteLogGroup, onGroup("DeleteLogGroup", func(in *DeleteLogGroupInput) *string { return in.LogGroupName })),
-			wire.Op("DescribeLogGroups", s.DescribeLogGroups, needsDescribeGroups),
-			wire.Op("CreateLogStream", s.CreateLogStream, onGroup("CreateLogStream", func(in *CreateLogStreamInput) *string { return in.LogGroupName })),
-			wire.Op("DeleteLogStream", s.DeleteLogStream, needsDeleteStream),
-			wire.Op("DescribeLogStreams", s.DescribeLogStreams, onGroup("DescribeLogStreams", func(in *DescribeLogStreamsInput) *string { return in.group() })),
-			wire.Op("PutLogEvents", s.PutLogEvents, needsPutEvents),
-			wire.Op("GetLogEvents", s.GetLogEvents, needsGetEvents),
-			wire.Op("FilterLogEvents", s.FilterLogEvents, onGroup("FilterLogEvents", func(in *FilterLogEventsInput) *string { return in.group() })),
+			op(s, "CreateLogGroup", s.CreateLogGroup, onGroup("CreateLogGroup", func(in *CreateLogGroupInput) *string { return in.LogGroupName })),
+			op(s, "DeleteLogGroup", s.DeleteLogGroup, onGroup("DeleteLogGroup", func(in *DeleteLogGroupInput) *string { return in.LogGroupName })),
+			op(s, "DescribeLogGroups", s.DescribeLogGroups, needsDescribeGroups),
+			op(s, "CreateLogStream", s.CreateLogStream, onGroup("CreateLogStream", func(in *CreateLogStreamInput) *string { return in.LogGroupName })),
+			op(s, "DeleteLogStream", s.DeleteLogStream, needsDeleteStream),
+			op(s, "DescribeLogStreams", s.DescribeLogStreams, onGroup("DescribeLogStreams", func(in *DescribeLogStreamsInput) *string { return in.group() })),
+			op(s, "PutLogEvents", s.PutLogEvents, needsPutEvents),
+			op(s, "GetLogEvents", s.GetLogEvents, needsGetEvents),
+			op(s, "FilterLogEvents", s.FilterLogEvents, onGroup("FilterLogEvents", func(in *FilterLogEventsInput) *string { return in.group() })),
 		},
 	}
+}
+
+// op returns an operation before which everything is gathered.
+func op[In, Out any](s *Service, name string, call func(context.Context, *In) (*Out, error), needs func(context.Context, *In) ([]policy.Request, error)) wire.Operation {
+	return wire.Op(name, func(ctx context.Context, in *In) (*Out, error) {
+		if s.gather != nil {
+			s.gather()
+		}
+		return call(ctx, in)
+	}, needs)
 }
 
 // onGroup returns what an operation on one group needs.

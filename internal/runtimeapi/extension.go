@@ -228,6 +228,12 @@ type tracing struct {
 
 // announce tells the extensions of an invocation that want to know.
 func (a *API) announce(i Invocation) {
+	a.mu.Lock()
+	none := len(a.extensions) == 0
+	a.mu.Unlock()
+	if none {
+		return
+	}
 	a.tellAll("INVOKE", invokeEvent{"INVOKE", i.Deadline.UnixMilli(), i.RequestID, i.FunctionARN, tracing{"X-Amzn-Trace-Id", i.TraceID}})
 }
 

@@ -17,6 +17,7 @@ import (
 	"naru/internal/logs"
 	"naru/internal/meter"
 	"naru/internal/queue"
+	"naru/internal/sandbox"
 	"naru/internal/scheduler"
 	"naru/internal/sqs"
 	"naru/internal/store"
@@ -128,7 +129,7 @@ func (h *house) openSQS(p place) (err error) {
 }
 
 func (h *house) openLogs(p place) (err error) {
-	h.logs, err = logs.Open(logs.Options{Store: h.store, Clock: p.clock, Log: p.config.Log})
+	h.logs, err = logs.Open(logs.Options{Store: h.store, Clock: p.clock, Log: p.config.Log, Gather: func() { h.lambda.FlushLogs() }})
 	return err
 }
 
@@ -147,7 +148,7 @@ func (h *house) openLambda(p place) (err error) {
 		Store: h.store, Engine: h.engine, Clock: p.clock, Log: p.config.Log, Meter: p.meter,
 		Launch: p.launch, CodeDir: h.cache, SDKDir: p.config.SDKDir, Interpreter: p.interpreter, Rooted: p.rooted, StrictRuntimes: p.config.StrictRuntimes,
 		HotReload: p.config.HotReload, Private: private(p.config),
-		Endpoint: p.internal, Services: functionServices, Passthrough: p.config.Passthrough, Memory: memoryBudget(),
+		Endpoint: p.internal, Services: functionServices, Passthrough: p.config.Passthrough, Memory: memoryBudget(), Full: new(sandbox.Load).Full,
 		URL: p.public, PublicURL: p.config.PublicURL, Admit: h.admit,
 		Assume: h.assume, Outgoing: h.outgoing, WriteLog: h.writeLog, Queue: h.queueOf, TriggerRamp: trigger.Ramp(p.config.TriggerRamp),
 	})

@@ -33,61 +33,65 @@ const VERSION = 1, HEADER = 8;
 const NEXT = 1, RESPONSE = 2, FAILURE = 3, INIT_FAILURE = 4, BEGIN = 5, PART = 6, END = 7;
 const next = Buffer.from([VERSION, NEXT, 0, 0, 0, 0, 0, 0]);
 
-// answerFrame returns the frame of an answer, and a Next behind it. The number
-// is that of the invocation; with a type it is a failure, and without a number
-// one of init.
-function answerFrame(number, payload, type) {
-  const kind = number === undefined ? INIT_FAILURE : type === undefined ? RESPONSE : FAILURE;
-  const typeLength = type === undefined ? 0 : Buffer.byteLength(type);
-  const length = (number === undefined ? 0 : 4) + (type === undefined ? 0 : 2 + typeLength) + Buffer.byteLength(payload);
-  const frame = Buffer.allocUnsafe(HEADER + length + HEADER);
-  frame.writeUInt32BE((VERSION << 24) | (kind << 16), 0);
-  let at = frame.writeUInt32BE(length, 4);
-  if (number !== undefined) at = frame.writeUInt32BE(number, at);
+// header writes the header of a frame, and returns where its body begins.
+function header(buffer, at, kind, length) {
+  return buffer.writeUInt32BE(length, buffer.writeUInt32BE((VERSION << 24) | (kind << 16), at));
+}
+
+// What is small is sent from here, and soon.
+const page = Buffer.allocUnsafeSlow(64 << 10);
+
+// answerFrame returns a buffer with the frame of an answer, and how long that is.
+// An answer is { kind, number, type, text }: the number is that of the invocation,
+// and missing in one of init; failures have a type.
+function answerFrame({ kind, number, type, text }, hasNext) {
+  const rest = 2 * HEADER + 6 + 3 * (type?.length ?? 0); // or less
+  const buffer = rest + 3 * text.length <= page.length ? page : Buffer.allocUnsafe(rest + Buffer.byteLength(text));
+  let at = HEADER;
+  if (number !== undefined) at = buffer.writeUInt32BE(number, at);
   if (type !== undefined) {
-    at = frame.writeUInt16BE(typeLength, at);
-    at += frame.write(type, at);
+    const length = buffer.write(type, at + 2);
+    at = buffer.writeUInt16BE(length, at) + length;
   }
-  frame.write(payload, at);
-  next.copy(frame, HEADER + length);
+  at += buffer.write(text, at);
+  header(buffer, 0, kind, at - HEADER);
+  return { buffer, length: hasNext ? header(buffer, at, NEXT, 0) : at };
+}
+
+// alone returns the frame of an answer without a Next; nothing of none.
+function alone(answer) {
+  if (!answer) return Buffer.alloc(0);
+  const { buffer, length } = answerFrame(answer, false);
+  return buffer.subarray(0, length);
+}
+
+// streamFrame returns a frame of a streamed response.
+function streamFrame(kind, number, body) {
+  const frame = Buffer.allocUnsafe(HEADER + 4 + body.length);
+  body.copy(frame, frame.writeUInt32BE(number, header(frame, 0, kind, 4 + body.length)));
   return frame;
 }
 
-// streamFrame returns a frame of a streamed response; an end has a Next behind
-// it.
-function streamFrame(kind, number, body = Buffer.alloc(0)) {
-  const frame = Buffer.allocUnsafe(HEADER + 4 + body.length + (kind === END ? HEADER : 0));
-  frame.writeUInt32BE((VERSION << 24) | (kind << 16), 0);
-  frame.writeUInt32BE(4 + body.length, 4);
-  frame.writeUInt32BE(number, HEADER);
-  body.copy(frame, HEADER + 4);
-  if (kind === END) next.copy(frame, HEADER + 4);
-  return frame;
-}
-
-// alone returns the frame of an answer without the Next.
-const alone = (frame) => frame.subarray(0, frame.length - HEADER);
-
-function failureFrame(number, error) {
+function failure(number, error) {
   const description = logs.describe(error);
   const type = String(description.errorType ?? '').slice(0, 256);
-  return answerFrame(number, JSON.stringify(description), type);
+  return { kind: number === undefined ? INIT_FAILURE : FAILURE, number, type, text: JSON.stringify(description) };
 }
 
-// callOf returns the invocation in the body of a frame.
-function callOf(body) {
-  let at = 12;
+// callOf returns the invocation in a frame, which begins a buffer.
+function callOf(frame, length) {
+  let at = HEADER + 12;
   const text = (size) => {
-    const length = body.readUIntBE(at, size);
+    const length = frame.readUIntBE(at, size);
     at += size + length;
-    return body.toString('utf8', at - length, at);
+    return length === 0 ? '' : frame.toString('utf8', at - length, at);
   };
   return {
-    number: body.readUInt32BE(0),
-    deadline: body.readUInt32BE(4) * 2 ** 32 + body.readUInt32BE(8),
+    number: frame.readUInt32BE(HEADER),
+    deadline: frame.readUInt32BE(HEADER + 4) * 2 ** 32 + frame.readUInt32BE(HEADER + 8),
     requestId: text(2), functionArn: text(2), traceId: text(2),
     clientContext: text(4), identity: text(4),
-    payload: body.toString('utf8', at),
+    payload: frame.toString('utf8', at, length),
   };
 }
 
@@ -100,21 +104,24 @@ class Link {
     this.parts = []; // of a frame that has not arrived as a whole
     this.held = 0; // their length
     this.needed = HEADER; // the length of the frame, as far as it is known
-    const onread = { buffer: Buffer.alloc(64 << 10), callback: (n, buffer) => this.receive(buffer.subarray(0, n)) };
+    const onread = { buffer: Buffer.alloc(64 << 10), callback: (n, buffer) => this.receive(buffer, n) };
     this.socket = new net.Socket({ fd, readable: true, writable: true, onread });
     this.socket.unref();
     for (const end of ['end', 'error']) this.socket.on(end, () => process.exit(1)); // Naru is gone
   }
 
-  // await sends frames and waits for the next invocation.
-  await(frames) {
+  // await sends what a buffer begins with, and waits for the next invocation.
+  await(buffer, length) {
     let sent = 0;
     try {
-      if (this.socket.writableLength === 0) sent = fs.writeSync(this.fd, frames); // most of the time that is all
+      if (this.socket.writableLength === 0) sent = fs.writeSync(this.fd, buffer, 0, length); // most of the time that is all
     } catch (error) {
       if (error.code !== 'EAGAIN') process.exit(1);
     }
-    if (sent < frames.length) this.socket.write(frames.subarray(sent));
+    if (sent < length) {
+      const rest = buffer.subarray(sent, length);
+      this.socket.write(buffer === page ? Buffer.from(rest) : rest);
+    }
     this.socket.ref();
   }
 
@@ -124,23 +131,30 @@ class Link {
     this.socket.write(frame, () => done());
   }
 
-  // exit sends a last frame and ends the process.
-  exit(code, last = Buffer.alloc(0)) {
+  // exit sends an answer, if there is one, and ends the process.
+  exit(code, answer) {
     if (this.socket.writableLength > 0) {
-      this.socket.end(last, () => process.exit(code)); // the answer before is not through yet
+      this.socket.end(alone(answer), () => process.exit(code)); // the answer before is not through yet
       return;
     }
-    logs.writeAll(this.fd, last);
+    this.last(answer);
     process.exit(code);
   }
 
-  receive(bytes) {
-    if (this.held > 0 || bytes.length < HEADER || bytes.length < HEADER + bytes.readUInt32BE(4)) {
-      bytes = this.assemble(bytes);
+  // last sends an answer, if there is one, at once.
+  last(answer) {
+    logs.writeAll(this.fd, alone(answer));
+  }
+
+  // receive takes the first n bytes of a buffer.
+  receive(buffer, n) {
+    if (this.held > 0 || n < HEADER || n < HEADER + buffer.readUInt32BE(4)) {
+      buffer = this.assemble(buffer.subarray(0, n));
+      n = buffer?.length;
     }
-    if (bytes) {
+    if (buffer) {
       this.socket.unref();
-      this.onCall(callOf(bytes.subarray(HEADER)));
+      this.onCall(callOf(buffer, n));
     }
     return true; // go on reading
   }
@@ -232,18 +246,37 @@ async function loadHandler(root, handler) {
 const onEmptyLoop = Symbol.for('aws.lambda.beforeExit');
 const nothing = () => {};
 
+// What the environment says of the function, as of init: to ask it is slow.
+const told = { ...process.env };
+
+// Whether the callback of the invocation at hand waits for the event loop to be
+// empty, as its context shows it. Every context has the same two functions, since
+// others in each are slow.
+let waits = true;
+const waiting = { get: () => waits, set: (value) => { waits = value; }, enumerable: true, configurable: true };
+
+// parse returns the value of an optional JSON document.
+function parse(text, name) {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`Cannot parse ${name} as json: ${error.toString()}`);
+  }
+}
+
 class Invocation {
   constructor(link, call) {
     this.link = link;
     this.call = call;
     this.finished = false; // the handler has called back
-    this.answer = undefined; // its frame
+    this.answer = undefined;
     this.sent = false; // so is the answer
-    this.waits = true; // callbackWaitsForEmptyEventLoop
   }
 
   run(handler) {
     const { call } = this;
+    waits = true;
     globalThis[logs.requestId] = call.requestId;
     if (call.traceId) process.env._X_AMZN_TRACE_ID = call.traceId;
     else delete process.env._X_AMZN_TRACE_ID;
@@ -272,7 +305,7 @@ class Invocation {
   async await(handler) {
     globalThis[onEmptyLoop] = () => process.exit(13); // as Node.js does if what it awaits never comes
     try {
-      this.complete(await handler(JSON.parse(this.call.payload), this.context({})));
+      this.complete(await handler(JSON.parse(this.call.payload), this.context()));
     } catch (error) {
       this.fail(error);
     }
@@ -293,12 +326,11 @@ class Invocation {
     response.on('error', fail);
     response.on('finish', this.once(() => {
       globalThis[onEmptyLoop] = nothing;
-      if (!this.answer) this.send(streamFrame(END, number));
+      if (!this.answer) this.send({ kind: END, number, text: '' });
     }));
     globalThis[onEmptyLoop] = () => this.leave(handler);
     try {
-      const { succeed, fail: failed, done, ...context } = Object.getOwnPropertyDescriptors(this.context({}));
-      const result = handler(JSON.parse(this.call.payload), response, Object.defineProperties({}, context));
+      const result = handler(JSON.parse(this.call.payload), response, this.context());
       if (typeof result?.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
       result.then(nothing, fail);
     } catch (error) {
@@ -309,50 +341,38 @@ class Invocation {
   // once lets a handler finish in one way only. A function that throws has not
   // finished.
   once(finish) {
-    return (...args) => {
+    return (first, second) => {
       if (this.finished) return;
-      finish(...args);
+      finish(first, second);
       this.finished = true;
     };
   }
 
+  // context returns what a handler gets to know. Up to nodejs22.x that begins
+  // with whether its callback waits, and the calls given.
   context(calls) {
-    const that = this;
     const { call } = this;
-    const { env } = process;
-    const parse = (text, name) => {
-      if (text === '') return undefined;
-      try {
-        return JSON.parse(text);
-      } catch (error) {
-        throw new Error(`Cannot parse ${name} as json: ${error.toString()}`);
-      }
-    };
-    const common = {
-      functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-      functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-      memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-      logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-      logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-      clientContext: parse(call.clientContext, 'ClientContext'),
-      identity: parse(call.identity, 'CognitoIdentity'),
-      invokedFunctionArn: call.functionArn,
-      awsRequestId: call.requestId,
-      getRemainingTimeInMillis: () => call.deadline - Date.now(),
-    };
-    if (isModern) return { ...common, tenantId: undefined, xRayTraceId: call.traceId || undefined };
-    const ofCallbacks = {
-      get callbackWaitsForEmptyEventLoop() { return that.waits; },
-      set callbackWaitsForEmptyEventLoop(value) { that.waits = value; },
-      succeed: calls.succeed,
-      fail: calls.fail,
-      done: calls.done,
-    };
-    return Object.defineProperties(ofCallbacks, Object.getOwnPropertyDescriptors(common));
+    const context = {};
+    if (!isModern) Object.assign(Object.defineProperty(context, 'callbackWaitsForEmptyEventLoop', waiting), calls);
+    context.functionVersion = told.AWS_LAMBDA_FUNCTION_VERSION;
+    context.functionName = told.AWS_LAMBDA_FUNCTION_NAME;
+    context.memoryLimitInMB = told.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
+    context.logGroupName = told.AWS_LAMBDA_LOG_GROUP_NAME;
+    context.logStreamName = told.AWS_LAMBDA_LOG_STREAM_NAME;
+    context.clientContext = parse(call.clientContext, 'ClientContext');
+    context.identity = parse(call.identity, 'CognitoIdentity');
+    context.invokedFunctionArn = call.functionArn;
+    context.awsRequestId = call.requestId;
+    context.getRemainingTimeInMillis = () => call.deadline - Date.now();
+    if (isModern) {
+      context.tenantId = undefined;
+      context.xRayTraceId = call.traceId || undefined;
+    }
+    return context;
   }
 
   callBack(error, result) {
-    if (!this.waits || (error !== undefined && error !== null)) {
+    if (!waits || (error !== undefined && error !== null)) {
       this.done(error, result);
     } else if (!this.isOver()) {
       globalThis[onEmptyLoop] = () => setImmediate(() => this.complete(result));
@@ -390,32 +410,35 @@ class Invocation {
     } catch {
       throw new (isModern ? JSONStringifyError : Error)('Unable to stringify response body');
     }
-    this.send(answerFrame(this.call.number, text));
+    this.send({ kind: RESPONSE, number: this.call.number, text });
   }
 
   fail(error) {
     logs.logError('Invoke Error', error);
-    this.send(failureFrame(this.call.number, error));
+    this.send(failure(this.call.number, error));
   }
 
   // send sends the answer, and that we wait for the next invocation with it,
   // after what is still to do in this turn of the event loop: if that ends the
   // process, the answer goes alone.
-  send(frame) {
-    this.answer = frame;
-    setImmediate(() => {
-      if (this.sent) return;
-      this.sent = true;
-      this.link.await(frame);
-    });
+  send(answer) {
+    this.answer = answer;
+    setImmediate(goOn, this);
   }
 
-  // last returns what is still to be sent if the process ends now.
+  // last returns the answer if it is still to be sent as the process ends now.
   last() {
     if (this.sent || !this.answer) return undefined;
     this.sent = true;
-    return alone(this.answer);
+    return this.answer;
   }
+}
+
+function goOn(invocation) {
+  const answer = invocation.last();
+  if (!answer) return;
+  const { buffer, length } = answerFrame(answer, true);
+  invocation.link.await(buffer, length);
 }
 
 // ---------------------------------------------------------------- main
@@ -431,10 +454,10 @@ async function main() {
   const fatal = (what, error, code) => {
     logs.logError(what, error);
     if (!isReady) {
-      link.exit(code, alone(failureFrame(undefined, error)));
+      link.exit(code, failure(undefined, error));
       return;
     }
-    if (invocation) invocation.answer ??= failureFrame(invocation.call.number, error);
+    if (invocation) invocation.answer ??= failure(invocation.call.number, error);
     link.exit(code, invocation?.last());
   };
   if (!isModern) {
@@ -443,7 +466,7 @@ async function main() {
       fatal('Unhandled Promise Rejection', Object.assign(new UnhandledPromiseRejection(reason), { reason, promise }), 128);
     });
   }
-  process.on('exit', () => logs.writeAll(3, invocation?.last() ?? '')); // by the function itself, which has answered
+  process.on('exit', () => link.last(invocation?.last())); // by the function itself, which has answered
   process.on('beforeExit', () => globalThis[onEmptyLoop]());
   globalThis[onEmptyLoop] = () => process.exit(13); // as Node.js does if a module never ends
   if (!/^(1|true)$/.test(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) globalThis.awslambda = streams.awslambda();
@@ -459,7 +482,7 @@ async function main() {
   globalThis[onEmptyLoop] = nothing;
   setImmediate(() => { // when no promise of init is left that was rejected
     isReady = true;
-    link.await(next);
+    link.await(next, next.length);
   });
 }
 

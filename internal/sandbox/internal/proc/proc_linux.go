@@ -104,6 +104,30 @@ func (d Dir) Process(pid int) (Process, error) {
 	return p, nil
 }
 
+// Ticks returns how long processors were idle since the machine was started, and
+// how long there were any, summed over all of them.
+func (d Dir) Ticks() (idle, all uint64, err error) {
+	text, err := os.ReadFile(filepath.Join(string(d), "stat"))
+	if err != nil {
+		return 0, 0, err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, 0, errors.New("not what proc_stat(5) says")
+	}
+	for k, field := range fields[1:9] { // what guests have is counted with the rest
+		n, err := strconv.ParseUint(field, 10, 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		if all += n; k == 3 || k == 4 { // or waits for a disk
+			idle += n
+		}
+	}
+	return idle, all, nil
+}
+
 // gone makes os.ErrNotExist of the errors that reading about a process gives
 // when it ends meanwhile.
 func gone(err error) error {

@@ -40,6 +40,23 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestTicks(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "stat"), "cpu  10 20 30 400 5 6 7 8 9 9\ncpu0 1 2 3 4 5 6 7 8 9 9\nintr 1\n")
+	if idle, all, err := Dir(dir).Ticks(); err != nil || idle != 405 || all != 486 {
+		t.Errorf("got %d of %d, %v", idle, all, err)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "cpu  10 20 30 400 5 x 7 8 9 9\n"} {
+		writeFile(t, filepath.Join(dir, "stat"), bad)
+		if _, _, err := Dir(dir).Ticks(); err == nil {
+			t.Errorf("%q is parsed", bad)
+		}
+	}
+	if idle, all, err := System.Ticks(); err != nil || idle > all || all == 0 {
+		t.Errorf("of this machine: %d of %d, %v", idle, all, err)
+	}
+}
+
 // tree makes a directory like /proc with the processes of
 //
 //	1 ── 10 ── 11 ── 12
