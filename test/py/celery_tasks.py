@@ -5,6 +5,19 @@ import pathlib
 import time
 
 from celery import Celery
+from celery.backends.filesystem import FilesystemBackend
+from kombu.utils.encoding import ensure_bytes
+
+
+def put(self, key, value):
+    """Write a result in one step: a reader would else see half of it."""
+    path = pathlib.Path(os.fsdecode(self._filename(key)))
+    new = path.with_name(f"{os.getpid()}.new")
+    new.write_bytes(ensure_bytes(value))
+    new.replace(path)
+
+
+FilesystemBackend.set = put
 
 app = Celery("naru", broker=os.environ["NARU_BROKER"], backend="file://" + os.environ["NARU_RESULTS"])
 app.conf.update(
