@@ -291,7 +291,7 @@ func (g *cgroup) start(c *exec.Cmd) (outside, err error) {
 		}
 		return write(g.folders["memory"], "cgroup.procs", strconv.Itoa(c.Process.Pid)), nil
 	}
-	// To move another process takes the kernel a grace period of RCU, many
+	// To move another process may take the kernel a grace period of RCU, many
 	// milliseconds. To move the thread that asks for it takes microseconds, and
 	// what it starts begins where it is.
 	done := make(chan struct{})

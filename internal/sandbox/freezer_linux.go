@@ -20,8 +20,8 @@ import (
 // starts a process is the thread that does so. What is frozen does not even heed
 // SIGKILL until it is thawed, so the helper can do that.
 //
-// With version 2 there is none: the helper would have to move to and fro, and that
-// takes a grace period of RCU for each start.
+// With version 2 there is none: the helper would have to move to and fro for each
+// start, for which the kernel may wait for a grace period of RCU.
 type freezer struct {
 	folder string
 	state  *os.File
