@@ -68,9 +68,10 @@ var imports = map[string][]string{
 	"cmd/naru-bootstrap":                 {},
 	"cmd/naru-helper":                    {"sandbox/helper"},
 	"internal/bench":                     {"meter", "sigv4"},
-	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "iam", "interpreter", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sigv4", "sqs", "store", "trigger", "wire"},
+	"internal/server":                    {"arn", "clock", "console", "delivery", "events", "http1", "iam", "interpreter", "lambda", "logs", "meter", "metrics", "policy", "queue", "sandbox", "scheduler", "sdk", "sigv4", "sqs", "store", "trigger", "wire"},
 	"internal/console":                   {},
 	"internal/sdk":                       {},
+	"internal/http1":                     {},
 	"internal/interpreter":               {},
 	"internal/sqs":                       {"arn", "clock", "policy", "queue", "store", "wire"},
 	"internal/lambda":                    {"arn", "clock", "interpreter", "meter", "policy", "queue", "runtimeapi", "store", "trigger", "wire"},
@@ -85,7 +86,7 @@ var imports = map[string][]string{
 	"internal/queue":                     {"clock", "store"},
 	"internal/store":                     {"seal"},
 	"internal/store/storetest":           {"seal", "store"},
-	"internal/runtimeapi":                {"runtimeapi/internal/frame"},
+	"internal/runtimeapi":                {"http1", "runtimeapi/internal/frame"},
 	"internal/runtimeapi/internal/frame": {},
 	"internal/runtimeapi/runtimetest":    {"runtimeapi", "runtimeapi/internal/frame"},
 	"internal/sandbox":                   {"sandbox/helper", "sandbox/internal/proc"},
@@ -141,7 +142,7 @@ var only = map[string][]string{
 	"github.com/klauspost/compress":       {"internal/seal"},
 	"github.com/fsnotify/fsnotify":        {"internal/lambda"},
 	"github.com/aws":                      {"demo"},
-	"net/http":                            {"internal/bench", "internal/wire", "internal/runtimeapi", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "internal/scheduler", "demo"},
+	"net/http":                            {"internal/bench", "internal/http1", "internal/wire", "internal/runtimeapi", "internal/server", "internal/console", "internal/metrics", "internal/sigv4", "internal/iam", "internal/lambda", "internal/scheduler", "demo"},
 	"log":                                 {},
 	"testing":                             {"internal/store/storetest"},
 	"os/exec":                             {"internal/bench", "internal/interpreter", "internal/sandbox", "internal/sdk", "internal/runtimeapi", "demo"},
@@ -166,7 +167,7 @@ func TestForbiddenImports(t *testing.T) {
 
 // clockless are the packages that may tell the time by themselves: clock, those
 // that know no time but real time, and programs.
-var clockless = []string{"internal/bench", "internal/clock", "internal/store", "internal/sandbox", "internal/sandbox/helper", "internal/sandbox/internal/proc", "internal/runtimeapi", "internal/runtimeapi/runtimetest", "demo"}
+var clockless = []string{"internal/bench", "internal/clock", "internal/http1", "internal/store", "internal/sandbox", "internal/sandbox/helper", "internal/sandbox/internal/proc", "internal/runtimeapi", "internal/runtimeapi/runtimetest", "demo"}
 
 func TestOnlyClockReadsTheWallClock(t *testing.T) {
 	banned := []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "Sleep"}

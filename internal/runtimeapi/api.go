@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"naru/internal/http1"
 )
 
 // Function is what an environment's API tells of the function.
@@ -36,7 +38,7 @@ type Function struct {
 // What a runtime asks for out of turn is refused.
 type API struct {
 	function Function
-	server   *http.Server
+	server   *http1.Server
 	external map[string]bool // names of the extensions that are processes of their own
 
 	ended chan struct{} // closed by Close, or when the processes have ended
@@ -108,10 +110,10 @@ func NewAPI(f Function, extensions []string) *API {
 	if len(a.external) == 0 {
 		close(a.registered)
 	}
-	a.server = &http.Server{
+	a.server = http1.New(&http.Server{
 		Handler: a.routes(), ReadHeaderTimeout: time.Minute, MaxHeaderBytes: 2 << 20,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // of connections that functions break off
-	}
+	})
 	return a
 }
 

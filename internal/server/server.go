@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -13,6 +14,7 @@ import (
 
 	"naru/internal/clock"
 	"naru/internal/console"
+	"naru/internal/http1"
 	"naru/internal/interpreter"
 	"naru/internal/lambda"
 	"naru/internal/meter"
@@ -29,7 +31,7 @@ type server struct {
 	internal string // the endpoint for functions
 	launcher *sandbox.Launcher
 	finder   interpreter.Finder
-	inside   *http.Server // for functions
+	inside   *http1.Server // for functions
 	operator operator
 
 	resetting sync.Mutex // held while the house is replaced, or must not be
@@ -102,17 +104,16 @@ func (s *server) open() (*house, error) {
 
 // serve runs the listeners until ctx is done.
 func (s *server) serve(ctx context.Context, listener, admin, functions net.Listener, addresses Addresses) error {
-	front := &http.Server{
+	errorLog := slog.NewLogLogger(s.config.Log.Handler(), slog.LevelError)
+	front := http1.New(&http.Server{
 		Handler:           newGuard(s.config, s.routes()),
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       10 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-	}
-	back := &http.Server{Handler: newGuard(s.config, s.adminRoutes()), ReadHeaderTimeout: 30 * time.Second}
-	s.inside = &http.Server{Handler: newGuard(s.config, onlyOwn(s.api())), ReadHeaderTimeout: 30 * time.Second, BaseContext: withKey}
-	for _, h := range []*http.Server{front, back, s.inside} {
-		closeNewcomers(h)
-	}
+		ErrorLog:          errorLog,
+	})
+	back := http1.New(&http.Server{Handler: newGuard(s.config, s.adminRoutes()), ReadHeaderTimeout: 30 * time.Second, ErrorLog: errorLog})
+	s.inside = http1.New(&http.Server{Handler: newGuard(s.config, onlyOwn(s.api())), ReadHeaderTimeout: 30 * time.Second, BaseContext: withKey, ErrorLog: errorLog})
 	failed := make(chan error, 3)
 	go func() { failed <- front.Serve(listener) }()
 	go func() { failed <- back.Serve(outsiders{admin, s.launcher}) }()
@@ -129,7 +130,7 @@ func (s *server) serve(ctx context.Context, listener, admin, functions net.Liste
 	defer cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- s.house.Load().close(drain) }()
-	for _, h := range []*http.Server{front, back, s.inside} {
+	for _, h := range []*http1.Server{front, back, s.inside} {
 		if h.Shutdown(drain) != nil {
 			err = errors.Join(err, h.Close())
 		}

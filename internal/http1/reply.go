@@ -1,0 +1,319 @@
+package http1
+
+import (
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// A reply is what a handler answers. Its head is written down by WriteHeader,
+// up to the fields that depend on the body; these follow with the first Write,
+// if Content-Length has been set, and otherwise once it is known whether the
+// whole body fits into memory: if not, or if it is flushed before its end, it is
+// chunked.
+type reply struct {
+	conn   *conn
+	body   *body // of the request
+	header http.Header
+	status int     // 0 until WriteHeader
+	length int64   // what Content-Length says, or unknown
+	sent   int64   // bytes of the body, so far
+	out    *[]byte // what waits to be sent: the head, then of the body
+	held   *[]byte // body whose length is not known yet
+	begun  bool    // the head is complete
+	chunks bool
+	last   bool // the connection is to be closed
+	broken error
+}
+
+const unknown = -1
+
+// maxHeld bounds what is held of a body before it is sent.
+const maxHeld = 64 << 10
+
+// pieces holds memory for replies, used again and again.
+var pieces = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+func takePiece() *[]byte { return pieces.Get().(*[]byte) }
+
+func giveBack(p *[]byte) {
+	if p != nil && cap(*p) <= maxHeld {
+		*p = (*p)[:0]
+		pieces.Put(p)
+	}
+}
+
+func (w *reply) release() {
+	giveBack(w.out)
+	giveBack(w.held)
+	w.out, w.held = nil, nil
+	w.broken = http.ErrHandlerTimeout
+}
+
+// Header returns the header, which WriteHeader writes down.
+func (w *reply) Header() http.Header { return w.header }
+
+// WriteHeader writes the status and the header down. Only the first call counts.
+// It panics if status has not three digits, as net/http does.
+func (w *reply) WriteHeader(status int) {
+	if status < 100 || status > 999 {
+		panic("http1: invalid status " + strconv.Itoa(status))
+	}
+	if w.status != 0 || status < 200 {
+		return
+	}
+	w.status = status
+	w.out = takePiece()
+	out := append(*w.out, "HTTP/1.1 "...)
+	out = strconv.AppendInt(out, int64(status), 10)
+	out = append(append(append(out, ' '), statusText(status)...), "\r\n"...)
+	for name, values := range w.header {
+		if !w.note(name, values) {
+			continue
+		}
+		for _, v := range values {
+			out = appendField(out, name, v)
+		}
+	}
+	if _, ok := w.header["Date"]; !ok {
+		out = appendField(out, "Date", now.text())
+	}
+	*w.out = out
+}
+
+func statusText(status int) string {
+	if text := http.StatusText(status); text != "" {
+		return text
+	}
+	return "status code " + strconv.Itoa(status)
+}
+
+// note notes what a field means for the rest, and reports whether it belongs
+// into the head.
+func (w *reply) note(name string, values []string) bool {
+	switch name {
+	case "Content-Length":
+		n, err := strconv.ParseUint(strings.Join(values, ","), 10, 63)
+		if err == nil && w.hasBody() {
+			w.length = int64(n)
+		}
+		return w.length != unknown
+	case "Connection":
+		w.last = w.last || len(values) > 0 && strings.EqualFold(values[0], "close")
+		return !w.last // begin says so
+	case "Transfer-Encoding", "Trailer":
+		return false
+	}
+	return httpguts.ValidHeaderFieldName(name) && !strings.HasPrefix(name, http.TrailerPrefix)
+}
+
+func (w *reply) hasBody() bool {
+	return w.status != http.StatusNoContent && w.status != http.StatusNotModified
+}
+
+var oneLine = strings.NewReplacer("\n", " ", "\r", " ")
+
+func appendField(out []byte, name, value string) []byte {
+	if strings.ContainsAny(value, "\r\n") {
+		value = oneLine.Replace(value)
+	}
+	out = append(append(out, name...), ": "...)
+	return append(append(out, textproto.TrimString(value)...), "\r\n"...)
+}
+
+// begin completes the head: of the body, first is what comes first, and all of
+// it if that is so. What is left of the request's body is read before, since
+// its client may not read until it has sent all.
+func (w *reply) begin(first []byte, all bool) {
+	w.begun = true
+	if !w.body.drain() || w.conn.server.closing.Load() {
+		w.last = true
+	}
+	out := *w.out
+	if _, ok := w.header["Content-Type"]; !ok && len(first) > 0 && w.header.Get("Content-Encoding") == "" {
+		out = appendField(out, "Content-Type", http.DetectContentType(first))
+	}
+	switch {
+	case w.length != unknown || !w.hasBody():
+	case all:
+		out = append(out, "Content-Length: "...)
+		out = append(strconv.AppendInt(out, int64(len(first)), 10), "\r\n"...)
+	default:
+		out = append(out, "Transfer-Encoding: chunked\r\n"...)
+		w.chunks = true
+	}
+	if w.last {
+		out = append(out, "Connection: close\r\n"...)
+	}
+	*w.out = append(out, "\r\n"...)
+}
+
+// Write writes some of the body. Its errors are those of net/http, and the
+// connection's.
+func (w *reply) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case w.broken != nil:
+		return 0, w.broken
+	case len(p) == 0:
+		return 0, nil
+	case !w.hasBody():
+		return 0, http.ErrBodyNotAllowed
+	case w.length != unknown && w.sent+int64(len(p)) > w.length:
+		w.last = true
+		return 0, http.ErrContentLength
+	}
+	w.sent += int64(len(p))
+	if w.length == unknown && !w.begun {
+		if w.hold(p) {
+			return len(p), nil
+		}
+		w.beginChunks(p)
+	}
+	if !w.begun {
+		w.begin(p, false)
+	}
+	w.add(p)
+	return len(p), w.broken
+}
+
+// hold holds p back, if it is not too much.
+func (w *reply) hold(p []byte) bool {
+	held := 0
+	if w.held != nil {
+		held = len(*w.held)
+	}
+	if held+len(p) > maxHeld {
+		return false
+	}
+	if w.held == nil {
+		w.held = takePiece()
+	}
+	*w.held = append(*w.held, p...)
+	return true
+}
+
+// WriteString is Write.
+func (w *reply) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// beginChunks begins a body whose length is not known with what is held of it;
+// next comes next.
+func (w *reply) beginChunks(next []byte) {
+	if w.held == nil {
+		w.begin(next, false)
+		return
+	}
+	w.begin(*w.held, false)
+	w.add(*w.held)
+	giveBack(w.held)
+	w.held = nil
+}
+
+// add adds some of the body to what is to be sent. If that is much, it is sent.
+func (w *reply) add(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if w.chunks {
+		*w.out = append(strconv.AppendInt(*w.out, int64(len(p)), 16), "\r\n"...)
+	}
+	if len(*w.out)+len(p) > maxHeld {
+		w.send()
+		w.sendBytes(p)
+	} else {
+		*w.out = append(*w.out, p...)
+	}
+	if w.chunks {
+		*w.out = append(*w.out, "\r\n"...)
+	}
+}
+
+// send sends what waits to be sent.
+func (w *reply) send() {
+	w.sendBytes(*w.out)
+	*w.out = (*w.out)[:0]
+}
+
+func (w *reply) sendBytes(p []byte) {
+	if w.broken == nil && len(p) > 0 {
+		_, w.broken = w.conn.Conn.Write(p)
+	}
+}
+
+// finish ends the reply, and reports whether it was sent as it should be.
+func (w *reply) finish() bool {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.broken != nil {
+		return false
+	}
+	if !w.begun {
+		var all []byte
+		if w.held != nil {
+			all = *w.held
+		}
+		w.begin(all, true)
+		*w.out = append(*w.out, all...)
+	}
+	if w.chunks {
+		*w.out = append(*w.out, "0\r\n\r\n"...)
+	}
+	w.send()
+	return w.broken == nil && (w.length == unknown || w.sent == w.length)
+}
+
+// Flush sends what has been written so far. See FlushError.
+func (w *reply) Flush() { _ = w.FlushError() } // Write tells of the error
+
+// FlushError sends what has been written so far.
+func (w *reply) FlushError() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.broken != nil {
+		return w.broken
+	}
+	if !w.begun {
+		w.beginChunks(nil)
+	}
+	w.send()
+	return w.broken
+}
+
+// SetReadDeadline sets the time until which the request's body can be read.
+func (w *reply) SetReadDeadline(t time.Time) error {
+	if w.body.outside() == 0 {
+		return nil // it is there
+	}
+	return w.conn.setReadDeadline(t)
+}
+
+// SetWriteDeadline sets the time until which the reply can be written.
+func (w *reply) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
+
+// A date is the current time, as replies have it, written once a second.
+type date struct {
+	mu     sync.Mutex
+	second int64
+	last   string
+}
+
+var now date
+
+func (d *date) text() string {
+	t := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := t.Unix(); s != d.second {
+		d.second, d.last = s, t.UTC().Format(http.TimeFormat)
+	}
+	return d.last
+}
