@@ -3,11 +3,13 @@ package http1
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -58,15 +60,16 @@ func (c *conn) serve() {
 	}()
 	wait := c.server.http.ReadHeaderTimeout
 	for {
-		if len(c.buffer) == 0 && !c.fill(memory, wait) {
+		if len(c.buffer) == len(c.early) && !c.fill(wait) {
 			return
 		}
+		c.early = c.early[:0]
 		if posted {
 			if c.buffer = withoutBlank(c.buffer); len(c.buffer) == 0 {
 				continue
 			}
 		}
-		head, rest, whole := bytes.Cut(c.buffer, []byte("\r\n\r\n"))
+		head, after, whole := bytes.Cut(c.buffer, []byte("\r\n\r\n"))
 		var r *http.Request
 		if whole {
 			r = parse(string(c.buffer[:len(head)+2]))
@@ -77,7 +80,7 @@ func (c *conn) serve() {
 			c.rest.give(c.Conn, bytes.Clone(c.buffer))
 			return
 		}
-		c.buffer = rest
+		c.buffer = after
 		if !c.state.CompareAndSwap(idle, busy) || !c.answer(r) {
 			return
 		}
@@ -87,8 +90,7 @@ func (c *conn) serve() {
 		}
 		posted = r.Method == http.MethodPost
 		c.buffer = append(append(memory, c.buffer...), c.early...)
-		c.early = c.early[:0]
-		wait = c.idleTimeout()
+		wait = c.server.http.IdleTimeout
 	}
 }
 
@@ -102,16 +104,9 @@ func withoutBlank(b []byte) []byte {
 	return b[n:]
 }
 
-func (c *conn) idleTimeout() time.Duration {
-	if t := c.server.http.IdleTimeout; t != 0 {
-		return t
-	}
-	return c.server.http.ReadTimeout
-}
-
-// fill reads what comes next into memory. It gives up after about the time given
-// (0: never).
-func (c *conn) fill(memory []byte, wait time.Duration) bool {
+// fill reads what comes next, behind the little that is there already. It gives up
+// after the time given (0: never), or up to a tenth of it earlier.
+func (c *conn) fill(wait time.Duration) bool {
 	latest := time.Time{}
 	if wait > 0 {
 		latest = time.Now().Add(wait)
@@ -119,9 +114,30 @@ func (c *conn) fill(memory []byte, wait time.Duration) bool {
 	if c.deadline.After(latest) || c.deadline.Before(latest.Add(-wait/10)) { // to set one costs
 		c.setReadDeadline(latest)
 	}
-	n, _ := c.Read(memory[:maxHead])
-	c.buffer = memory[:n]
+	have := len(c.buffer)
+	n, _ := c.Read(c.buffer[have:cap(c.buffer)])
+	c.buffer = c.buffer[:have+n]
 	return n > 0
+}
+
+// hasEnded reports whether the client has closed the connection, and nothing is
+// left to be read.
+func (c *conn) hasEnded() (ended bool) {
+	s, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return true
+	}
+	_ = raw.Read(func(fd uintptr) bool { // past a deadline there is nothing to be seen
+		var next [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), next[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		ended = err == nil && n == 0 || errors.Is(err, syscall.ECONNRESET)
+		return true
+	})
+	return ended
 }
 
 func (c *conn) setReadDeadline(t time.Time) error {
@@ -156,6 +172,7 @@ func (c *conn) answer(r *http.Request) (again bool) {
 	}()
 	c.server.http.Handler.ServeHTTP(w, r)
 	b.gone = true
+	l.end() // before the client has its reply, and goes on
 	if !w.finish() {
 		return false
 	}
@@ -166,8 +183,8 @@ func (c *conn) answer(r *http.Request) (again bool) {
 	return true
 }
 
-// linger closes a connection so that the client, which may be sending still,
-// reads the reply first.
+// linger ends what is sent, and has the client, which may be sending still, read
+// the reply before the connection is closed.
 func (c *conn) linger(b *body) {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
 	if !ok || b.outside() == 0 || half.CloseWrite() != nil {
@@ -183,7 +200,7 @@ type body struct {
 	conn *conn
 	life *life
 	left int64 // bytes not read yet
-	gone bool  // the handler is through
+	gone bool  // the handler has closed it, or returned
 	err  error // why it cannot be read any further
 }
 
@@ -216,7 +233,9 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	b.err = err
+	if b.err = err; err != nil {
+		b.life.lose()
+	}
 	return n, err
 }
 
@@ -229,7 +248,8 @@ func (b *body) Close() error {
 // maxDrained bounds what is read of a body that the handler has not.
 const maxDrained = 256 << 10
 
-// drain reads what the handler has left, and reports whether it could.
+// drain reads what the handler has left, and reports whether a request may
+// follow it.
 func (b *body) drain() bool {
 	if b.left > maxDrained {
 		return false

@@ -13,9 +13,11 @@ const patience = 5 * time.Millisecond
 // A life is the context of a request. It is done when the handler has returned,
 // or the client has gone away. For the latter somebody has to read from the
 // connection meanwhile, which costs more than answering most requests: it is
-// only done for handlers that ask for Done, and then take a while.
+// only done for handlers that ask for Done, and then take a while. Who asks for
+// Err has the connection looked at.
 //
 //	plain --Done--> awaited --patience, body read--> watched --> over
+//	      --------a read or a write has failed-------> lost ----> over
 type life struct {
 	context.Context // of the connection
 	conn            *conn
@@ -27,6 +29,7 @@ type life struct {
 	late    bool          // patience is at an end
 	unread  bool          // the connection still has to bring some of the body
 	watched chan struct{} // closed when nobody reads any more; nil if nobody has
+	lost    bool          // the client has gone
 	over    bool
 }
 
@@ -36,7 +39,7 @@ func (l *life) Done() <-chan struct{} {
 	defer l.mu.Unlock()
 	if l.awaited == nil {
 		l.awaited, l.cancel = context.WithCancel(l.Context)
-		if l.over {
+		if l.over || l.lost {
 			l.cancel()
 		} else {
 			l.timer = time.AfterFunc(patience, func() { l.note(func() { l.late = true }) })
@@ -49,13 +52,30 @@ func (l *life) Done() <-chan struct{} {
 func (l *life) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.over && !l.lost && !l.unread && l.watched == nil && l.conn.hasEnded() {
+		l.loseLocked()
+	}
 	switch {
 	case l.awaited != nil:
 		return l.awaited.Err()
-	case l.over:
+	case l.over || l.lost:
 		return context.Canceled
 	}
-	return nil
+	return l.Context.Err()
+}
+
+// lose is told that the client has gone.
+func (l *life) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loseLocked()
+}
+
+func (l *life) loseLocked() {
+	l.lost = true
+	if l.cancel != nil {
+		l.cancel()
+	}
 }
 
 // Value returns the connection's values. (By one of them contexts that descend
@@ -75,7 +95,7 @@ func (l *life) note(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change()
-	if l.late && !l.unread && !l.over && l.watched == nil {
+	if l.late && !l.unread && !l.lost && !l.over && l.watched == nil {
 		l.watched = make(chan struct{})
 		l.conn.SetReadDeadline(time.Time{})
 		go l.watch() // end waits for it
@@ -89,20 +109,23 @@ func (l *life) watch() {
 	n, err := l.conn.Read(next[:])
 	l.conn.early = append(l.conn.early, next[:n]...)
 	if err != nil {
-		l.cancel()
+		l.lose()
 	}
 }
 
-// end ends the life.
+// end ends the life. Only the first call counts.
 func (l *life) end() {
 	l.mu.Lock()
+	over := l.over
 	l.over = true
-	if l.cancel != nil {
+	if l.timer != nil {
 		l.timer.Stop()
+	}
+	if l.cancel != nil {
 		l.cancel()
 	}
 	l.mu.Unlock()
-	if l.watched != nil {
+	if !over && l.watched != nil {
 		l.conn.setReadDeadline(time.Unix(1, 0)) // long ago
 		<-l.watched
 		l.conn.setReadDeadline(time.Time{})

@@ -62,15 +62,6 @@ func parrot(w http.ResponseWriter, r *http.Request) {
 			}
 			io.WriteString(w, saw)
 		}
-	case "/fields":
-		h := w.Header()
-		h["odd name"] = []string{"is not sent"}
-		h["lower"] = []string{"a", "b"}
-		h.Set("Split", " one\r\nSet-Cookie: two\n\n\r ")
-		h.Set("Date", "now")
-		h.Set("Content-Length", "several")
-		h.Set("Content-Type", "")
-		io.WriteString(w, saw)
 	case "/sniffed":
 		io.WriteString(w, "<html>"+saw)
 	case "/coded":
@@ -85,6 +76,39 @@ func parrot(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "some of it")
 		panic(http.ErrAbortHandler)
 	default:
+		answerFields(w, r.URL.Path, saw)
+	}
+}
+
+// answerFields answers with fields about which there are rules.
+func answerFields(w http.ResponseWriter, path, saw string) {
+	switch path {
+	case "/fields":
+		h := w.Header()
+		h["odd name"] = []string{"is not sent"}
+		h["lower"] = []string{"a", "b"}
+		h.Set("Split", " one\r\nSet-Cookie: two\n\n\r ")
+		h.Set("Date", "now")
+		h.Set("Content-Length", "several")
+		h.Set("Content-Type", "")
+		io.WriteString(w, saw)
+	case "/keep":
+		w.Header().Set("Connection", "keep-alive")
+		io.WriteString(w, saw)
+	case "/unchanged":
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Etag", "x")
+		w.WriteHeader(http.StatusNotModified)
+	case "/late":
+		w.WriteHeader(http.StatusOK)
+		w.Header().Set("Content-Type", "image/png")
+		io.WriteString(w, saw)
+	case "/early":
+		w.Header().Set("Content-Type", "image/png")
+		w.WriteHeader(http.StatusOK)
+		w.Header().Del("Content-Type")
+		io.WriteString(w, saw)
+	default:
 		io.WriteString(w, saw)
 	}
 }
@@ -94,7 +118,7 @@ func see(r *http.Request) string {
 	var body []byte
 	var err error
 	switch r.URL.Path {
-	case "/unread":
+	case "/unread", "/keep":
 	case "/half":
 		_, err = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
 	case "/closed":
@@ -269,6 +293,7 @@ var dialogues = map[string]string{
 	"a body in two parts":      plain("/", strings.Repeat("x", 4000)) + plain("/", strings.Repeat("y", 4000)) + plain("/", "z"),
 	"not read, long":           plain("/unread", strings.Repeat("x", 100<<10)) + plain("/", "y"),
 	"not read, too long":       plain("/unread", strings.Repeat("x", 400<<10)) + plain("/", "y"),
+	"kept, not read":           plain("/keep", strings.Repeat("x", 900<<10)) + plain("/", "y"),
 	"half read":                plain("/half", strings.Repeat("x", 9000)) + plain("/", "y"),
 	"half read, too long":      plain("/half", strings.Repeat("x", 900<<10)) + plain("/", "y"),
 	"closed":                   plain("/closed", strings.Repeat("x", 9000)) + plain("/closed", "") + plain("/", "y"),
@@ -280,7 +305,7 @@ func TestEveryRequestIsAnsweredAsByNetHTTP(t *testing.T) {
 		t.Run(name, func(t *testing.T) { p.compare(t, []byte(sent), false) })
 	}
 	for _, path := range []string{
-		"/unread", "/half", "/closed", "/silent", "/none", "/teapot", "/known", "/short", "/large", "/large/known", "/stream", "/fields", "/sniffed", "/coded", "/bye", "/strange", "/abort",
+		"/unread", "/half", "/closed", "/silent", "/none", "/teapot", "/known", "/short", "/large", "/large/known", "/stream", "/fields", "/sniffed", "/coded", "/bye", "/keep", "/unchanged", "/late", "/early", "/strange", "/abort",
 	} {
 		t.Run(path[1:], func(t *testing.T) {
 			p.compare(t, []byte(plain(path, "hello")+plain("/", "x")), false)

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"net/http"
 	"net/textproto"
 	"strconv"
@@ -12,10 +13,10 @@ import (
 )
 
 // A reply is what a handler answers. Its head is written down by WriteHeader,
-// up to the fields that depend on the body; these follow with the first Write,
-// if Content-Length has been set, and otherwise once it is known whether the
-// whole body fits into memory: if not, or if it is flushed before its end, it is
-// chunked.
+// up to the fields that depend on the body. These follow when something has to be
+// sent: the whole, since the handler has returned, or what there is of it, since
+// that is much, or is flushed. In the latter case, and without a Content-Length,
+// the body is chunked.
 type reply struct {
 	conn   *conn
 	body   *body // of the request
@@ -24,8 +25,9 @@ type reply struct {
 	length int64   // what Content-Length says, or unknown
 	sent   int64   // bytes of the body, so far
 	out    *[]byte // what waits to be sent: the head, then of the body
-	held   *[]byte // body whose length is not known yet
+	held   *[]byte // body, as long as the head is not complete
 	begun  bool    // the head is complete
+	typed  bool    // it has a Content-Type, or is to have none
 	chunks bool
 	last   bool // the connection is to be closed
 	broken error
@@ -33,7 +35,7 @@ type reply struct {
 
 const unknown = -1
 
-// maxHeld bounds what is held of a body before it is sent.
+// maxHeld bounds what of a reply waits to be sent.
 const maxHeld = 64 << 10
 
 // pieces holds memory for replies, used again and again.
@@ -42,7 +44,7 @@ var pieces = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }
 func takePiece() *[]byte { return pieces.Get().(*[]byte) }
 
 func giveBack(p *[]byte) {
-	if p != nil && cap(*p) <= maxHeld {
+	if p != nil && cap(*p) <= 2*maxHeld {
 		*p = (*p)[:0]
 		pieces.Put(p)
 	}
@@ -52,8 +54,10 @@ func (w *reply) release() {
 	giveBack(w.out)
 	giveBack(w.held)
 	w.out, w.held = nil, nil
-	w.broken = http.ErrHandlerTimeout
+	w.broken = errReturned
 }
+
+var errReturned = errors.New("http1: the reply's handler has returned")
 
 // Header returns the header, which WriteHeader writes down.
 func (w *reply) Header() http.Header { return w.header }
@@ -105,7 +109,12 @@ func (w *reply) note(name string, values []string) bool {
 		return w.length != unknown
 	case "Connection":
 		w.last = w.last || len(values) > 0 && strings.EqualFold(values[0], "close")
-		return !w.last // begin says so
+		return false // begin says so
+	case "Content-Type":
+		w.typed = true
+		return w.status != http.StatusNotModified
+	case "Content-Encoding":
+		w.typed = w.typed || len(values) > 0 && values[0] != ""
 	case "Transfer-Encoding", "Trailer":
 		return false
 	}
@@ -135,7 +144,7 @@ func (w *reply) begin(first []byte, all bool) {
 		w.last = true
 	}
 	out := *w.out
-	if _, ok := w.header["Content-Type"]; !ok && len(first) > 0 && w.header.Get("Content-Encoding") == "" {
+	if !w.typed && len(first) > 0 {
 		out = appendField(out, "Content-Type", http.DetectContentType(first))
 	}
 	switch {
@@ -147,8 +156,12 @@ func (w *reply) begin(first []byte, all bool) {
 		out = append(out, "Transfer-Encoding: chunked\r\n"...)
 		w.chunks = true
 	}
+	connection := w.header["Connection"]
 	if w.last {
-		out = append(out, "Connection: close\r\n"...)
+		connection = []string{"close"}
+	}
+	for _, v := range connection {
+		out = appendField(out, "Connection", v)
 	}
 	*w.out = append(out, "\r\n"...)
 }
@@ -167,19 +180,14 @@ func (w *reply) Write(p []byte) (int, error) {
 	case !w.hasBody():
 		return 0, http.ErrBodyNotAllowed
 	case w.length != unknown && w.sent+int64(len(p)) > w.length:
-		w.last = true
+		w.sent += int64(len(p)) // so that finish sees it
 		return 0, http.ErrContentLength
 	}
 	w.sent += int64(len(p))
-	if w.length == unknown && !w.begun {
-		if w.hold(p) {
-			return len(p), nil
-		}
-		w.beginChunks(p)
+	if !w.begun && w.hold(p) {
+		return len(p), nil
 	}
-	if !w.begun {
-		w.begin(p, false)
-	}
+	w.beginWith(p)
 	w.add(p)
 	return len(p), w.broken
 }
@@ -200,20 +208,18 @@ func (w *reply) hold(p []byte) bool {
 	return true
 }
 
-// WriteString is Write.
-func (w *reply) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
-
-// beginChunks begins a body whose length is not known with what is held of it;
-// next comes next.
-func (w *reply) beginChunks(next []byte) {
-	if w.held == nil {
+// beginWith begins with what is held; next comes next.
+func (w *reply) beginWith(next []byte) {
+	switch {
+	case w.begun:
+	case w.held == nil:
 		w.begin(next, false)
-		return
+	default:
+		w.begin(*w.held, false)
+		w.add(*w.held)
+		giveBack(w.held)
+		w.held = nil
 	}
-	w.begin(*w.held, false)
-	w.add(*w.held)
-	giveBack(w.held)
-	w.held = nil
 }
 
 // add adds some of the body to what is to be sent. If that is much, it is sent.
@@ -243,7 +249,9 @@ func (w *reply) send() {
 
 func (w *reply) sendBytes(p []byte) {
 	if w.broken == nil && len(p) > 0 {
-		_, w.broken = w.conn.Conn.Write(p)
+		if _, w.broken = w.conn.Conn.Write(p); w.broken != nil {
+			w.body.life.lose()
+		}
 	}
 }
 
@@ -281,9 +289,7 @@ func (w *reply) FlushError() error {
 	if w.broken != nil {
 		return w.broken
 	}
-	if !w.begun {
-		w.beginChunks(nil)
-	}
+	w.beginWith(nil)
 	w.send()
 	return w.broken
 }
@@ -295,9 +301,6 @@ func (w *reply) SetReadDeadline(t time.Time) error {
 	}
 	return w.conn.setReadDeadline(t)
 }
-
-// SetWriteDeadline sets the time until which the reply can be written.
-func (w *reply) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
 
 // A date is the current time, as replies have it, written once a second.
 type date struct {

@@ -9,10 +9,13 @@
 // the bytes that have been read, and keeps it. So all that is malformed is
 // net/http's to refuse.
 //
-// Handlers find what net/http would show them, except that they cannot hijack
-// connections, send informational replies (1xx; left out) or trailers, and that
-// a client which goes away is noticed some milliseconds later, and only if the
-// handler asks for the context's Done (see life).
+// Handlers find what net/http would show them, with these exceptions. They cannot
+// hijack connections, set write deadlines, or send informational replies (1xx;
+// left out) or trailers. Up to 64 KiB of a reply are held back until it is flushed
+// or the handler returns. That the client has gone away is noticed when the
+// handler asks for the context's Err, or some milliseconds after it has asked for
+// Done (see life). The strings of a request's head share its memory: whoever
+// keeps one for long clones it.
 package http1
 
 import (
@@ -39,9 +42,10 @@ type Server struct {
 	empty     chan struct{} // closed when there are no conns, while closing
 }
 
-// New returns a server that answers with the handler, timeouts, base context
-// and log of h, and has h serve what is not plain. Other fields of h concern
-// only the connections that h is given. From then on h is the server's own.
+// New returns a server that answers with the Handler of h, heeds its
+// ReadHeaderTimeout, IdleTimeout, BaseContext and ErrorLog, and has h serve what
+// is not plain. Other fields of h concern only the connections that h is given.
+// From then on h is the server's own.
 func New(h *http.Server) *Server {
 	if of := h.BaseContext; of != nil {
 		h.BaseContext = func(l net.Listener) context.Context { return of(l.(*rest).Listener) }
@@ -53,7 +57,8 @@ func New(h *http.Server) *Server {
 }
 
 // Serve serves the connections that l accepts, and closes l in the end. After
-// Shutdown and Close its error is http.ErrServerClosed.
+// Shutdown and Close its error is http.ErrServerClosed. If it returns for another
+// reason, connections are served on, but for requests that are not plain.
 func (s *Server) Serve(l net.Listener) error {
 	r := &rest{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
 	defer r.Close() // of its error nobody could make anything
@@ -148,14 +153,12 @@ func (s *Server) noteEmpty() {
 // waits until the others are answered, or ctx is done.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.close((*conn).closeIdle)
-	if err := s.http.Shutdown(ctx); err != nil {
-		return err
-	}
+	err := s.http.Shutdown(ctx)
 	select {
 	case <-s.empty:
-		return nil
+		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return errors.Join(err, ctx.Err())
 	}
 }
 
@@ -196,40 +199,45 @@ func (r *rest) Accept() (net.Conn, error) {
 	}
 }
 
-// Close closes the listener itself.
-func (r *rest) Close() error {
-	r.once.Do(func() { close(r.closed) })
-	return r.Listener.Close()
+// Close closes the listener itself, the first time.
+func (r *rest) Close() (err error) {
+	r.once.Do(func() {
+		close(r.closed)
+		err = r.Listener.Close()
+	})
+	return err
 }
 
 // give hands a connection over, of which head has been read already.
 func (r *rest) give(c net.Conn, head []byte) {
 	select {
-	case r.conns <- &begun{Conn: c, head: head}:
+	case r.conns <- &started{Conn: c, head: head}:
 	case <-r.closed:
 		c.Close()
 	}
 }
 
-// A begun connection has something to be read before what comes from it.
-type begun struct {
+// A started connection has something to be read before what comes from it.
+type started struct {
 	net.Conn
 	head []byte
 }
 
 // Read reads.
-func (b *begun) Read(p []byte) (int, error) {
+func (b *started) Read(p []byte) (int, error) {
 	if len(b.head) == 0 {
 		return b.Conn.Read(p)
 	}
 	n := copy(p, b.head)
-	b.head = b.head[n:]
+	if b.head = b.head[n:]; len(b.head) == 0 {
+		b.head = nil
+	}
 	return n, nil
 }
 
 // CloseWrite has the client see the end of what it is sent. (net/http asks for
 // it.)
-func (b *begun) CloseWrite() error {
+func (b *started) CloseWrite() error {
 	if c, ok := b.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}

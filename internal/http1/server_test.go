@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,6 +70,17 @@ func (c client) ended() {
 	}
 }
 
+// listenerIsClosed waits until nobody can connect any more.
+func (c client) listenerIsClosed() {
+	for {
+		other, err := net.Dial("tcp", c.RemoteAddr().String())
+		if err != nil {
+			return
+		}
+		other.Close()
+	}
+}
+
 func TestAHandlerIsToldThatItsClientHasGone(t *testing.T) {
 	gone := make(chan error, 1)
 	address := serve(t, New(quiet(func(_ http.ResponseWriter, r *http.Request) {
@@ -109,6 +121,57 @@ func TestAHandlerIsToldOnlyOnceTheBodyHasCome(t *testing.T) {
 	c.Close()
 	if err := <-gone; err == nil || err.Error() != context.Canceled.Error() {
 		t.Errorf("the handler has seen %v", err)
+	}
+}
+
+func TestAHandlerIsToldThatItsBodyWillNotCome(t *testing.T) {
+	gone := make(chan error, 1)
+	address := serve(t, New(quiet(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err == nil {
+			t.Error("the body has come")
+		}
+		<-r.Context().Done()
+		gone <- r.Context().Err()
+	})))
+	c := dial(t, address)
+	c.send(strings.TrimSuffix(plain("/", "hello"), "llo"))
+	c.Close()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("the context ended with %v", err)
+	}
+}
+
+func TestWhoAsksIsToldThatTheClientHasGone(t *testing.T) {
+	asked, gone := make(chan struct{}), make(chan struct{})
+	address := serve(t, New(quiet(func(_ http.ResponseWriter, r *http.Request) {
+		defer close(gone)
+		if err := r.Context().Err(); err != nil {
+			t.Errorf("at first the context says %v", err)
+		}
+		close(asked)
+		for r.Context().Err() == nil {
+			runtime.Gosched()
+		}
+	})))
+	c := dial(t, address)
+	c.send(plain("/", ""))
+	<-asked
+	c.Close()
+	<-gone
+}
+
+func TestAConnectionThatHasWaitedIsServedOn(t *testing.T) {
+	address := serve(t, New(quiet(func(w http.ResponseWriter, r *http.Request) {
+		r.Context().Done()
+		time.Sleep(2 * patience)
+		if _, ok := w.(*reply); !ok {
+			t.Error("net/http has been given the connection")
+		}
+	})))
+	c := dial(t, address)
+	for range 20 {
+		c.send(plain("/", ""))
+		c.answered("")
 	}
 }
 
@@ -343,6 +406,28 @@ func TestAStopAnswersWhatHasBeenAskedAndWaitsForNothingElse(t *testing.T) {
 		t.Error(err)
 	} else if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("serving again ended with %v", err)
+	}
+}
+
+func TestAStopThatHasTimeEndsWithoutAnError(t *testing.T) {
+	for range 100 { // Serve and Shutdown close the same listener
+		busy, proceed := make(chan struct{}), make(chan struct{})
+		s := New(quiet(func(w http.ResponseWriter, _ *http.Request) {
+			close(busy)
+			<-proceed
+			io.WriteString(w, "answered")
+		}))
+		c := dial(t, serve(t, s))
+		c.send(plain("/", ""))
+		<-busy
+		stopped := make(chan error)
+		go func() { stopped <- s.Shutdown(t.Context()) }()
+		c.listenerIsClosed()
+		close(proceed)
+		c.answered("answered")
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func (c *claim) readQuery(params []param, h http.Header) error {
 
 // readHeader reads a request signed in its Authorization header.
 func (c *claim) readHeader(authorization string, h http.Header) error {
-	if err := c.readAuthorization(authorization); err != nil {
+	if err := c.readAuthorization(strings.Clone(authorization)); err != nil { // its parts may be kept; the request is not to be
 		return err
 	}
 	if err := c.readHeaders(h, "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"); err != nil {

@@ -179,7 +179,7 @@ func setText(s *shape, v reflect.Value, text string) error {
 		if !utf8.ValidString(text) {
 			return errors.New("it is not UTF-8")
 		}
-		v.SetString(text)
+		v.SetString(strings.Clone(text)) // it may be kept; its request is not to be
 		return nil
 	case kindInt:
 		n, err := strconv.ParseInt(text, 10, s.typ.Bits())
