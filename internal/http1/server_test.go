@@ -14,12 +14,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // A client is a connection to a server.
 type client struct {
-	*net.TCPConn
+	net.Conn
 	t        *testing.T
 	received *bufio.Reader
 }
@@ -30,11 +31,57 @@ func dial(t *testing.T, address string) client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newClient(t, c)
+}
+
+func newClient(t *testing.T, c net.Conn) client {
+	t.Helper()
 	t.Cleanup(func() { c.Close() })
 	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	return client{c.(*net.TCPConn), t, bufio.NewReader(c)}
+	return client{c, t, bufio.NewReader(c)}
+}
+
+// A pipes is a listener on which clients connect within the process, so that a
+// test can be in a bubble, where time passes only while everybody waits.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipes) Close() error {
+	close(p.closed)
+	return nil
+}
+
+func (p pipes) Addr() net.Addr { return nil }
+
+// inBubble runs a test with a connection to a server, in a bubble.
+func inBubble(t *testing.T, handler http.HandlerFunc, test func(*testing.T, client)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s, l := New(quiet(handler)), pipes{make(chan net.Conn), make(chan struct{})}
+		served := make(chan error)
+		go func() { served <- s.Serve(l) }()
+		ours, theirs := net.Pipe()
+		l.conns <- theirs
+		test(t, newClient(t, ours))
+		ours.Close()
+		s.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 }
 
 func (c client) send(text string) {
@@ -103,7 +150,7 @@ func TestAHandlerIsToldThatItsClientHasGone(t *testing.T) {
 
 func TestAHandlerIsToldOnlyOnceTheBodyHasCome(t *testing.T) {
 	asked, gone := make(chan struct{}), make(chan error, 1)
-	address := serve(t, New(quiet(func(_ http.ResponseWriter, r *http.Request) {
+	inBubble(t, func(_ http.ResponseWriter, r *http.Request) {
 		done := r.Context().Done()
 		close(asked)
 		time.Sleep(2 * patience)
@@ -113,15 +160,15 @@ func TestAHandlerIsToldOnlyOnceTheBodyHasCome(t *testing.T) {
 		if string(body) != "hello" {
 			t.Errorf("the body is %q", body)
 		}
-	})))
-	c := dial(t, address)
-	c.send(strings.TrimSuffix(plain("/", "hello"), "llo"))
-	<-asked
-	c.send("llo")
-	c.Close()
-	if err := <-gone; err == nil || err.Error() != context.Canceled.Error() {
-		t.Errorf("the handler has seen %v", err)
-	}
+	}, func(t *testing.T, c client) {
+		c.send(strings.TrimSuffix(plain("/", "hello"), "llo"))
+		<-asked
+		c.send("llo")
+		c.Close()
+		if err := <-gone; err == nil || err.Error() != context.Canceled.Error() {
+			t.Errorf("the handler has seen %v", err)
+		}
+	})
 }
 
 func TestAHandlerIsToldThatItsBodyWillNotCome(t *testing.T) {
@@ -161,43 +208,38 @@ func TestWhoAsksIsToldThatTheClientHasGone(t *testing.T) {
 }
 
 func TestAConnectionThatHasWaitedIsServedOn(t *testing.T) {
-	address := serve(t, New(quiet(func(w http.ResponseWriter, r *http.Request) {
+	inBubble(t, func(w http.ResponseWriter, r *http.Request) {
 		r.Context().Done()
 		time.Sleep(2 * patience)
 		if _, ok := w.(*reply); !ok {
 			t.Error("net/http has been given the connection")
 		}
-	})))
-	c := dial(t, address)
-	for range 20 {
-		c.send(plain("/", ""))
-		c.answered("")
-	}
+	}, func(_ *testing.T, c client) {
+		for range 20 {
+			c.send(plain("/", ""))
+			c.answered("")
+		}
+	})
 }
 
 func TestWhatComesWhileAHandlerWaitsIsTheNextRequest(t *testing.T) {
-	waits, proceed := make(chan struct{}), make(chan struct{})
-	address := serve(t, New(quiet(func(w http.ResponseWriter, r *http.Request) {
+	inBubble(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			r.Context().Done()
-			close(waits)
-			<-proceed
+			time.Sleep(time.Second)
 		}
 		body, _ := io.ReadAll(r.Body)
 		w.Write(body)
-	})))
-	c := dial(t, address)
-	c.send(plain("/slow", "one"))
-	<-waits
-	time.Sleep(2 * patience)
-	c.send(plain("/", "two") + plain("/", "three"))
-	time.Sleep(2 * patience)
-	close(proceed)
-	c.answered("one")
-	c.answered("two")
-	c.answered("three")
-	c.send(plain("/", "four"))
-	c.answered("four")
+	}, func(_ *testing.T, c client) {
+		c.send(plain("/slow", "one"))
+		time.Sleep(2 * patience) // by then somebody reads
+		go c.send(plain("/", "two") + plain("/", "three"))
+		c.answered("one")
+		c.answered("two")
+		c.answered("three")
+		c.send(plain("/", "four"))
+		c.answered("four")
+	})
 }
 
 func TestAContextIsOverWithItsRequest(t *testing.T) {
