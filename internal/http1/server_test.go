@@ -228,6 +228,9 @@ func TestWhatComesWhileAHandlerWaitsIsTheNextRequest(t *testing.T) {
 			r.Context().Done()
 			time.Sleep(time.Second)
 		}
+		if r.Method != http.MethodPost {
+			t.Errorf("the method is %q", r.Method)
+		}
 		body, _ := io.ReadAll(r.Body)
 		w.Write(body)
 	}, func(_ *testing.T, c client) {
