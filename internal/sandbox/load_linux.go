@@ -19,7 +19,7 @@ type Load struct {
 const (
 	lookEvery   = 100 * time.Millisecond
 	lookAgain   = time.Second // what was longer ago says nothing about now
-	idleOfWhole = 10          // less than the tenth part idle is full
+	idleOfWhole = 5           // less than the fifth part idle is full: with a line, a twelfth is
 )
 
 // Full reports whether nearly all processors were in use for the last tenth of a
