@@ -235,7 +235,7 @@ func TestWhatComesWhileAHandlerWaitsIsTheNextRequest(t *testing.T) {
 		w.Write(body)
 	}, func(_ *testing.T, c client) {
 		c.send(plain("/slow", "one"))
-		time.Sleep(2 * patience) // by then somebody reads
+		time.Sleep(2 * patience)                                    // by then somebody reads
 		go io.WriteString(c, plain("/", "two")+plain("/", "three")) // what is lost is missed below
 		c.answered("one")
 		c.answered("two")
