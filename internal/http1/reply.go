@@ -184,7 +184,8 @@ func (w *reply) Write(p []byte) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	w.sent += int64(len(p))
-	if !w.begun && w.hold(p) {
+	isAll := w.sent == w.length && w.sent == int64(len(p))
+	if !w.begun && !isAll && w.hold(p) {
 		return len(p), nil
 	}
 	w.beginWith(p)

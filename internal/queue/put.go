@@ -124,7 +124,7 @@ func (q *Queue) put(m *message, b *body) []store.Op {
 	}
 	q.expectExpiry(m.sent)
 	return []store.Op{
-		store.SetSealed(bodyKey(q.ref.Content, m.id(), m.group), b.encode()),
+		store.SetSealedAfter(bodyKey(q.ref.Content, m.id(), m.group), b.head(), b.payload),
 		store.Set(q.headerKey(m), m.header()),
 	}
 }

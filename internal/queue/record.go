@@ -105,12 +105,9 @@ type body struct {
 // size is what the body counts against the budget for bodies in memory.
 func (b *body) size() int64 { return int64(len(b.payload)+len(b.origin)) + 64 }
 
-// encode gives: length of origin | origin | payload.
-func (b *body) encode() []byte {
-	out := make([]byte, 0, binary.MaxVarintLen64+len(b.origin)+len(b.payload))
-	out = appendString(out, b.origin)
-	return append(out, b.payload...)
-}
+// head gives what the body's record has before the payload: length of origin |
+// origin.
+func (b *body) head() []byte { return appendString(nil, b.origin) }
 
 func parseBody(text []byte) (*body, error) {
 	r := reader{rest: text}
@@ -195,7 +192,7 @@ func (p *parcel) encode() []byte {
 	if p.body == nil {
 		return append(b, 0)
 	}
-	return append(append(b, 1), p.body.encode()...)
+	return append(append(append(b, 1), p.body.head()...), p.body.payload...)
 }
 
 func parseParcel(text []byte) (*parcel, error) {

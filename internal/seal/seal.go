@@ -129,7 +129,7 @@ func (s *Sealer) Seal(dst, plain, ad []byte) []byte {
 	return s.keys[s.current].Seal(dst, nonce[:], plain, ad)
 }
 
-// compressing holds memory to compress in.
+// compressing holds memory for compressed values.
 var compressing = sync.Pool{New: func() any { return new([]byte) }}
 
 // Open returns the plain form of a sealed value. It fails with ErrCorrupt
@@ -147,14 +147,22 @@ func (s *Sealer) Open(sealed, ad []byte) ([]byte, error) {
 		return nil, ErrCorrupt
 	}
 	nonce := nonceOf(sealed[1], binary.BigEndian.Uint64(sealed[6:]))
-	plain, err := aead.Open(nil, nonce[:], sealed[headerSize:], ad)
+	if sealed[1]&flagCompressed == 0 {
+		plain, err := aead.Open(nil, nonce[:], sealed[headerSize:], ad)
+		if err != nil {
+			return nil, ErrCorrupt
+		}
+		return plain, nil
+	}
+	room := compressing.Get().(*[]byte)
+	defer compressing.Put(room)
+	compressed, err := aead.Open((*room)[:0], nonce[:], sealed[headerSize:], ad)
 	if err != nil {
 		return nil, ErrCorrupt
 	}
-	if sealed[1]&flagCompressed == 0 {
-		return plain, nil
-	}
-	if plain, err = s2.Decode(nil, plain); err != nil {
+	*room = compressed
+	plain, err := s2.Decode(nil, compressed)
+	if err != nil {
 		return nil, ErrCorrupt
 	}
 	return plain, nil

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/google/uuid"
 )
@@ -49,6 +50,9 @@ func (m *message) encode() []byte {
 	for _, s := range []string{m.sender, m.trace, m.group, m.once, m.body} {
 		b = appendText(b, s)
 	}
+	if len(m.attribs) == 0 {
+		return b
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.attribs)) {
 		b = appendText(appendText(appendText(b, name), m.attribs[name].Type), m.attribs[name].Data)
 	}
@@ -61,6 +65,7 @@ func appendText(b []byte, s string) []byte {
 
 var errMessage = errors.New("sqs: a message's record is malformed")
 
+// parseMessage takes b, which must not change any more, apart.
 func parseMessage(b []byte) (*message, error) {
 	const head = 1 + 16 + md5.Size
 	if len(b) < head || b[0] != messageVersion {
@@ -91,7 +96,7 @@ func parseTexts(b []byte) (texts []string, err error) {
 		if used <= 0 || n > uint64(len(b)-used) {
 			return nil, errMessage
 		}
-		texts = append(texts, string(b[used:used+int(n)]))
+		texts = append(texts, textOf(b[used:used+int(n)]))
 		b = b[used+int(n):]
 	}
 	return texts, nil
@@ -106,6 +111,14 @@ func (m *message) size() int64 {
 	}
 	return int64(n)
 }
+
+// textOf returns bytes that do not change any more, as a payload's, as text,
+// without the copy that a conversion makes.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// bytesOf returns the bytes of text for a digest, which does not change them,
+// without the copy that a conversion makes.
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 func (m *message) bodyMD5() string { return hex.EncodeToString(m.md5[:]) }
 

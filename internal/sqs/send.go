@@ -294,7 +294,7 @@ func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (
 	}
 	o.systemMD5 = attributesMD5(system)
 	o.message = &message{
-		id: uuid.New(), md5: md5.Sum([]byte(*e.MessageBody)), sender: c.Caller.UserID, trace: system["AWSTraceHeader"].Data,
+		id: uuid.New(), md5: md5.Sum(bytesOf(*e.MessageBody)), sender: c.Caller.UserID, trace: system["AWSTraceHeader"].Data,
 		group: deref(e.MessageGroupId), once: deref(e.MessageDeduplicationId), body: *e.MessageBody, attribs: attribs,
 	}
 	if q.fifo() && o.message.once == "" {
@@ -309,7 +309,7 @@ func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (
 // contentID is the deduplication id of a message that has none, where the queue
 // deduplicates by content.
 func contentID(body string) string {
-	sum := sha256.Sum256([]byte(body))
+	sum := sha256.Sum256(bytesOf(body))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -453,6 +453,9 @@ func (v *MessageAttributeValue) check(name string) (attributeValue, error) {
 
 // checkSystemAttributes takes AWSTraceHeader, the one there is.
 func checkSystemAttributes(given map[string]MessageAttributeValue) (map[string]attributeValue, error) {
+	if len(given) == 0 {
+		return nil, nil
+	}
 	checked := map[string]attributeValue{}
 	for name, v := range given {
 		if name != "AWSTraceHeader" {

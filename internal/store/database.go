@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
 )
 
 // formatVersion is pebble's format for new stores. An existing store is raised
@@ -56,6 +57,16 @@ func (s *Store) openDB(name string, readOnly bool) (*pebble.DB, error) {
 	return db, nil
 }
 
+// compression is fast, and is tried on every tenth block only where it has not
+// gained anything lately: keys and headers are worth it, bodies are encrypted.
+var compression = func() *block.CompressionProfile {
+	p := *block.FastestCompression
+	p.Name = "Naru"
+	p.OtherBlocks = block.NoCompression.OtherBlocks
+	p.AdaptiveReductionCutoffPercent = p.MinReductionPercent
+	return &p
+}()
+
 // tune sets what a queue needs otherwise than pebble has it. docs/PERFORMANCE.md
 // says what was measured, also of what is not here.
 func (s *Store) tune(o *pebble.Options) {
@@ -67,8 +78,7 @@ func (s *Store) tune(o *pebble.Options) {
 	// A commit does not wait for a compaction, nor soon for a flush.
 	o.L0StopWritesThreshold = 64
 	o.MemTableStopWritesThreshold = 4
-	// Values are encrypted, but keys and headers are worth a fast compression.
-	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.UniformDBCompressionSettings(compression) })
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}

@@ -30,6 +30,7 @@ type Op struct {
 	kind   opKind
 	latest bool
 	key    []byte
+	head   []byte // opSetSealed: what comes before value
 	value  []byte // opDeleteRange: the exclusive upper key
 }
 
@@ -43,6 +44,11 @@ func SetLatest(key, value []byte) Op { return Op{kind: opSet, latest: true, key:
 
 // SetSealed writes value encrypted.
 func SetSealed(key, value []byte) Op { return Op{kind: opSetSealed, key: key, value: value} }
+
+// SetSealedAfter is SetSealed for a value whose beginning, head, lies elsewhere.
+func SetSealedAfter(key, head, value []byte) Op {
+	return Op{kind: opSetSealed, key: key, head: head, value: value}
+}
 
 // Delete removes key, whatever was written to it before.
 func Delete(key []byte) Op { return Op{kind: opDelete, key: key} }
@@ -119,7 +125,7 @@ func (g *group) add(prefix []byte, op Op) {
 		g.latest[string(g.log.full)] = len(g.ops)
 	}
 	g.ops = append(g.ops, k)
-	g.bytes += len(op.key) + len(op.value) + 64
+	g.bytes += len(op.key) + len(op.head) + len(op.value) + 64
 }
 
 // A Position is a place in a log's order. What was appended up to it is
@@ -193,8 +199,8 @@ type log struct {
 	// without a sync.
 	lazy time.Duration
 
-	busy        sync.Mutex // held while a group is committed
-	key, record []byte     // memory for one of each, used again and again
+	busy               sync.Mutex // held while a group is committed
+	key, plain, record []byte     // memory for one of each, used again and again
 
 	wake chan struct{} // capacity 1
 	done chan struct{} // closed once the committer has stopped
@@ -202,10 +208,11 @@ type log struct {
 	syncing chan unsynced // in the order in which they were applied
 
 	mu      sync.Mutex
-	pending []*group // the last one takes appends
-	taken   []*group // what the committer is at
-	full    []byte   // memory for a full key, used again and again
-	closed  error    // set once no more appends are taken
+	pending []*group  // the last one takes appends
+	taken   []*group  // what the committer is at
+	full    []byte    // memory for a full key, used again and again
+	room    []keyedOp // memory for a group's ops, if none has it
+	closed  error     // set once no more appends are taken
 }
 
 func startLog(db *pebble.DB, sealer *seal.Sealer, lazy time.Duration, failed func(error)) *log {
@@ -228,7 +235,9 @@ func (l *log) append(prefix []byte, ops []Op) Position {
 		return Position{g}
 	}
 	if n := len(l.pending); n == 0 || l.pending[n-1].bytes > groupLimit {
-		l.pending = append(l.pending, newGroup(l))
+		g := newGroup(l)
+		g.ops, l.room = l.room, nil
+		l.pending = append(l.pending, g)
 	}
 	g := l.pending[len(l.pending)-1]
 	for _, op := range ops {
@@ -419,6 +428,7 @@ func (l *log) apply(g *group) (*pebble.Batch, error) {
 			return nil, errors.Join(err, batch.Close())
 		}
 	}
+	l.giveBack(g.ops)
 	g.ops, g.latest = nil, nil
 	if l.lazy > 0 {
 		return batch, l.applied(g, l.db.Apply(batch, pebble.NoSync))
@@ -434,8 +444,23 @@ func (l *log) applied(g *group, err error) error {
 	return nil
 }
 
-// mostRecord bounds the memory that is kept for records.
-const mostRecord = 64 << 10
+// giveBack has the memory of ops used again.
+func (l *log) giveBack(ops []keyedOp) {
+	if cap(ops) > mostOps {
+		return
+	}
+	clear(ops)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.room = ops[:0]
+}
+
+// mostRecord bounds the memory that is kept for records, and mostOps for the
+// ops of a group.
+const (
+	mostRecord = 64 << 10
+	mostOps    = 16 << 10
+)
 
 func (l *log) put(b *pebble.Batch, op keyedOp) error {
 	l.key = op.appendKey(l.key[:0])
@@ -447,11 +472,14 @@ func (l *log) put(b *pebble.Batch, op keyedOp) error {
 		putClear(d.Value, key, op.value)
 		return d.Finish()
 	case opSetSealed:
-		l.record = l.sealer.Seal(append(slices.Grow(l.record[:0], 1+len(op.value)+seal.Overhead), recordSealed), op.value, key)
-		err := b.Set(key, l.record, nil)
-		if cap(l.record) > mostRecord {
-			l.record = nil
+		plain := append(append(l.plain[:0], op.head...), op.value...)
+		record := append(slices.Grow(l.record[:0], 1+len(plain)+seal.Overhead), recordSealed)
+		record = l.sealer.Seal(record, plain, key)
+		err := b.Set(key, record, nil)
+		if cap(record) > mostRecord {
+			plain, record = nil, nil
 		}
+		l.plain, l.record = plain, record
 		return err
 	case opDelete:
 		return b.Delete(key, nil)

@@ -84,13 +84,14 @@ func (s *Shard) Get(key []byte) ([]byte, error) {
 // A Record is one key with its value, as Scan visits them.
 type Record struct {
 	Key    []byte // relative to the shard
+	full   []byte
 	shard  *Shard
 	record []byte
 }
 
 // Value returns a copy of the record's value.
 func (r Record) Value() ([]byte, error) {
-	return openRecord(r.shard.store.sealer, r.shard.full(r.Key), r.record)
+	return openRecord(r.shard.store.sealer, r.full, r.record)
 }
 
 // Scan calls visit for the records from key from up to but not including to,
@@ -116,7 +117,7 @@ func (s *Shard) scan(from, to []byte, limit int, visit func(Record) (bool, error
 		if err != nil {
 			return fmt.Errorf("store: scan: %w", err)
 		}
-		more, err := visit(Record{it.Key()[len(s.prefix):], s, record})
+		more, err := visit(Record{it.Key()[len(s.prefix):], it.Key(), s, record})
 		if err != nil || !more {
 			return err
 		}

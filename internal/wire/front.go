@@ -94,7 +94,7 @@ const maxUnrouted = 8 << 20
 // ServeHTTP answers one request.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{front: f, w: w, r: r, id: uuid.NewString(), start: f.Clock()}
-	defer x.giveBack()
+	defer func() { giveBack(x.room) }()
 	w.Header().Set("X-Amzn-Requestid", x.id)
 	if err := x.route(); err != nil {
 		x.unrouted(err)
@@ -245,16 +245,16 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 	return chunks.Payload, nil
 }
 
-// bodies holds memory for the bodies of requests, used again and again.
+// bodies holds memory for the bodies of requests and replies, used again and again.
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
 // mostKept bounds the memory that is kept for one body.
 const mostKept = 64 << 10
 
-// giveBack gives the memory of the body back, once nothing refers to it.
-func (x *exchange) giveBack() {
-	if x.room != nil && cap(*x.room) <= mostKept {
-		bodies.Put(x.room)
+// giveBack gives the memory of a body back, once nothing refers to it.
+func giveBack(room *[]byte) {
+	if room != nil && cap(*room) <= mostKept {
+		bodies.Put(room)
 	}
 }
 

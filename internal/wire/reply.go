@@ -20,7 +20,10 @@ func (x *exchange) succeed(out any) {
 	case protocolJSON:
 		header.Set("Content-Type", "application/x-amz-json-"+x.service.JSON.Version)
 		if !none {
-			body = appendJSON(make([]byte, 0, 512), x.op.out, v)
+			room := bodies.Get().(*[]byte)
+			defer giveBack(room)
+			body = appendJSON((*room)[:0], x.op.out, v)
+			*room = body
 		}
 	case protocolQuery:
 		header.Set("Content-Type", "text/xml")
