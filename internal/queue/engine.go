@@ -84,6 +84,7 @@ type Engine struct {
 	uses      atomic.Int64  // counts the uses of queues
 	waiters   atomic.Int64  // those who wait for messages
 	bodies    atomic.Int64  // bytes of bodies in memory
+	large     atomic.Int64  // how many contents are
 	impatient atomic.Bool   // nobody waits for messages any more
 	garbage   *store.Table[int]
 	shards    [store.Shards]*shard

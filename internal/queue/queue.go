@@ -58,6 +58,7 @@ type Queue struct {
 	held    int                 // of those in memory, how many are in state leased
 	counted int64               // of those in memory, how many meta counts as delayed or leased
 	meta    meta
+	large   bool // see large.go
 
 	// Groups: see group.go and fair.go.
 	groups  map[groupID]*group // in memory
@@ -163,6 +164,7 @@ func (q *Queue) commit(ops []store.Op, changed []*message, parcels ...*parcel) s
 	}
 	q.changed = q.changed[:0]
 	q.trim()
+	q.weigh()
 	return q.last
 }
 
@@ -237,6 +239,9 @@ func (q *Queue) close(err error) {
 		if t != nil {
 			t.Stop()
 		}
+	}
+	if q.large {
+		q.becomeSmall()
 	}
 	if q.loaded {
 		q.empty()

@@ -21,6 +21,7 @@ type shard struct {
 	sent    [store.Shards]uint64
 	applied [store.Shards]uint64
 	moving  map[movingKey]struct{} // messages in the outbox that lie in a content, too
+	large   map[uint64]struct{}    // contents: see large.go
 	courier [store.Shards]*courier // started when there is something to carry
 }
 
@@ -31,7 +32,7 @@ func (e *Engine) openShard(number int) (*shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shard{engine: e, number: number, data: data, moving: map[movingKey]struct{}{}}
+	s := &shard{engine: e, number: number, data: data, moving: map[movingKey]struct{}{}, large: map[uint64]struct{}{}}
 	err = data.Scan([]byte{keyClock}, []byte{keyOutbox}, 1+store.Shards, func(r store.Record) (bool, error) {
 		v, err := uint64Value(r)
 		if r.Key[0] == keyClock {

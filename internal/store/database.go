@@ -45,6 +45,9 @@ func (s *Store) openDB(name string, readOnly bool) (*pebble.DB, error) {
 		Logger:             pebbleLogger{s.options.Logger, s.fail},
 		EventListener:      &pebble.EventListener{PossibleAPIMisuse: s.misuse, DataCorruption: s.corruption, BackgroundError: s.trouble},
 	}
+	if name == mainFolder {
+		o.Experimental.SpanPolicyFunc = s.endOfTable
+	}
 	s.tune(o)
 	err := checkWAL(s.fs, s.path(name))
 	var db *pebble.DB

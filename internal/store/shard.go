@@ -28,6 +28,8 @@ type Shard struct {
 	db     *pebble.DB
 	log    *log
 	done   chan struct{}
+
+	borders [][]byte // full keys; guarded by store.mu
 }
 
 // Acquire makes the caller the owner of shard number (0 to Shards-1).

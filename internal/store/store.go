@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -105,6 +106,8 @@ type Store struct {
 	shards [Shards]*Shard
 	closed bool
 	failed error
+
+	borders atomic.Pointer[[][]byte] // of all shards, in order
 
 	troubled time.Time // when trouble was last told of
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"naru/internal/seal"
@@ -87,4 +88,27 @@ func Open(t testing.TB) *store.Store {
 	s := NewDisk().Open(t)
 	t.Cleanup(func() { Close(t, s) })
 	return s
+}
+
+// A Table is a table of the main database, by the first and last of its keys.
+type Table struct{ First, Last []byte }
+
+// Tables returns the tables of the store on the disk, which is not open.
+func (d *Disk) Tables(t TB) (all []Table) {
+	t.Helper()
+	db, err := pebble.Open("data/db", &pebble.Options{FS: d.fs, ReadOnly: true})
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	defer db.Close()
+	levels, err := db.SSTables()
+	if err != nil {
+		t.Fatalf("tables: %v", err)
+	}
+	for _, level := range levels {
+		for _, table := range level {
+			all = append(all, Table{table.Smallest.UserKey, table.Largest.UserKey})
+		}
+	}
+	return all
 }
