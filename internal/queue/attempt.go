@@ -74,7 +74,7 @@ func (q *Queue) repeat(handles []Handle, request LeaseRequest) (deliveries []*De
 		deliveries, changed = append(deliveries, d), append(changed, m)
 	}
 	for _, m := range changed {
-		ops = append(ops, q.move(m, now+request.Visibility.Milliseconds(), stateFor(request.Visibility, leased))...)
+		ops = q.move(ops, m, now+request.Visibility.Milliseconds(), stateFor(request.Visibility, leased))
 	}
 	return deliveries, q.commit(ops, changed)
 }

@@ -206,9 +206,9 @@ func (q *Queue) undeliverable(m *message) *parcel {
 
 // moveOut takes m out of the content, but for its body, which the courier
 // removes.
-func (q *Queue) moveOut(m *message) []store.Op {
+func (q *Queue) moveOut(ops []store.Op, m *message) []store.Op {
 	q.meta.total--
-	return q.takeOut(m)
+	return q.takeOut(ops, m)
 }
 
 // restore undoes moveOut: the message is visible again, as often received as
@@ -222,5 +222,5 @@ func (q *Queue) restore(p *parcel) ([]store.Op, []*message) {
 		return []store.Op{store.DeleteOnce(p.bodyKey())}, nil
 	}
 	q.meta.total++
-	return q.settle(m), []*message{m}
+	return q.settle(nil, m), []*message{m}
 }

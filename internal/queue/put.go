@@ -38,8 +38,8 @@ func (q *Queue) Put(items ...Put) ([]Sent, error) {
 	}
 	now := q.shard.now()
 	sent := make([]Sent, len(items))
-	var ops []store.Op
-	var changed []*message
+	ops := make([]store.Op, 0, 2*len(items)+commitOps)
+	changed := make([]*message, 0, len(items))
 	for i, item := range items {
 		if r := l.recalled[once[i]]; r != nil && r.stands(now) {
 			sent[i] = r.duplicate()
@@ -49,7 +49,7 @@ func (q *Queue) Put(items ...Put) ([]Sent, error) {
 		if item.Delay > 0 {
 			m.state = delayed
 		}
-		ops = append(ops, q.put(m, &body{payload: item.Payload})...)
+		ops = q.put(ops, m, &body{payload: item.Payload})
 		changed = append(changed, m)
 		sent[i] = Sent{MessageID: m.id(), Tag: item.Tag}
 		if item.Once != "" {
@@ -107,7 +107,7 @@ func (r remembered) duplicate() Sent {
 
 // put gives m its sequence number and adds it to the content: to the index, or,
 // if it has a group and no delay, to the line of that, which is in memory.
-func (q *Queue) put(m *message, b *body) []store.Op {
+func (q *Queue) put(ops []store.Op, m *message, b *body) []store.Op {
 	q.meta.next++
 	m.seq = q.meta.next
 	if q.meta.total == 0 || m.id().before(q.meta.lowBody) {
@@ -123,10 +123,9 @@ func (q *Queue) put(m *message, b *body) []store.Op {
 		q.keepBody(m, b)
 	}
 	q.expectExpiry(m.sent)
-	return []store.Op{
+	return append(ops,
 		store.SetSealedAfter(bodyKey(q.ref.Content, m.id(), m.group), b.head(), b.payload),
-		store.Set(q.headerKey(m), m.header()),
-	}
+		store.Set(q.headerKey(m), m.header()))
 }
 
 // accept takes a parcel that another shard sent under number. It does nothing
@@ -160,7 +159,7 @@ func (q *Queue) accept(source int, number uint64, p *parcel, b *body) error {
 		m.sent = now
 	}
 	m.sent = max(m.sent, q.meta.reaped.Sent)
-	ops = append(ops, q.put(m, b)...)
+	ops = q.put(ops, m, b)
 	ops = append(ops, q.track(p, m)...)
 	if len(n.recalls) > 0 {
 		ops = append(ops, q.putDown(p.once, Sent{MessageID: m.id(), Tag: p.tag}.remembered())...)

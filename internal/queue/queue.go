@@ -149,6 +149,9 @@ func (q *Queue) empty() {
 	q.bytes, q.held, q.counted = 0, 0, 0
 }
 
+// commitOps is how many ops a commit adds, as a rule.
+const commitOps = 2
+
 // commit appends ops, with the meta record that goes with them, as the newest
 // change of the given messages. It needs q.mu.
 func (q *Queue) commit(ops []store.Op, changed []*message, parcels ...*parcel) store.Position {

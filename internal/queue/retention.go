@@ -32,11 +32,11 @@ func (q *Queue) limit(now int64) int64 {
 func (q *Queue) expired(m *message, now int64) bool { return m.sent <= q.limit(now) }
 
 // expire removes m, which has expired.
-func (q *Queue) expire(m *message) []store.Op {
+func (q *Queue) expire(ops []store.Op, m *message) []store.Op {
 	if q.leftover(m) {
-		return q.takeOut(m)
+		return q.takeOut(ops, m)
 	}
-	return q.drop(m)
+	return q.drop(ops, m)
 }
 
 // expectExpiry sees to it that reap runs when a message sent at the given time
@@ -145,7 +145,7 @@ func (q *Queue) reapBodies(old []bodyID) {
 		}
 		switch {
 		case m != nil:
-			ops = append(ops, q.drop(m)...)
+			ops = q.drop(ops, m)
 		case !q.isGone(id.Sequence) && !q.shard.isMoving(q.ref.Content, id.Sequence):
 			q.meta.total--
 			ops = append(ops, store.DeleteOnce(bodyKey(q.ref.Content, id.MessageID, id.group)))
@@ -206,7 +206,7 @@ func (q *Queue) sweepUnits(found []sighting) {
 			if q.byID[m.seq] == nil {
 				q.remember(m)
 			}
-			ops = append(ops, q.takeOut(q.byID[m.seq])...)
+			ops = q.takeOut(ops, q.byID[m.seq])
 		}
 	}
 	if len(ops) > 0 || len(q.changed) > 0 {
@@ -218,7 +218,7 @@ func (q *Queue) sweepUnits(found []sighting) {
 func (q *Queue) sweepGroup(g *group) (ops []store.Op) {
 	q.touch(g.id)
 	for m := g.head(); m != nil && q.leftover(m); m = g.head() {
-		ops = append(ops, q.takeOut(m)...)
+		ops = q.takeOut(ops, m)
 	}
 	return ops
 }

@@ -33,14 +33,14 @@ func (q *Queue) Ack(handles ...Handle) ([]error, error) {
 	}
 	now := q.shard.now()
 	results := make([]error, len(handles))
-	var ops []store.Op
+	ops := make([]store.Op, 0, 3*len(handles)+commitOps)
 	for i, h := range handles {
 		switch m := q.message(h); {
 		case m == nil:
 		case q.config.FIFO && !m.isHeldBy(h, now):
 			results[i] = ErrExpired
 		default:
-			ops = append(ops, q.drop(m)...)
+			ops = q.drop(ops, m)
 		}
 	}
 	position := q.last
@@ -64,7 +64,7 @@ func (q *Queue) Forward(h Handle, notes []Note, messages ...Outgoing) error {
 		q.mu.Unlock()
 		return ErrNoMessage
 	}
-	position := q.commit(append(q.drop(m), noteOps(notes)...), nil, q.engine.parcels(messages)...)
+	position := q.commit(append(q.drop(nil, m), noteOps(notes)...), nil, q.engine.parcels(messages)...)
 	q.serve()
 	q.mu.Unlock()
 	return position.Wait()
@@ -101,7 +101,7 @@ func (q *Queue) Redirect(notes []Note, all ...Redirection) error {
 		p := q.engine.parcels([]Outgoing{r.To})[0]
 		p.group, p.content, p.home = m.group, q.ref.Content, m.id()
 		parcels = append(parcels, p)
-		ops = append(ops, q.moveOut(m)...)
+		ops = q.moveOut(ops, m)
 	}
 	position := q.commit(ops, nil, parcels...)
 	q.serve()
@@ -119,14 +119,14 @@ func (q *Queue) message(h Handle) *message {
 }
 
 // drop removes m from the content.
-func (q *Queue) drop(m *message) []store.Op {
+func (q *Queue) drop(ops []store.Op, m *message) []store.Op {
 	q.meta.total--
-	return append(q.takeOut(m), store.DeleteOnce(bodyKey(q.ref.Content, m.id(), m.group)))
+	return append(q.takeOut(ops, m), store.DeleteOnce(bodyKey(q.ref.Content, m.id(), m.group)))
 }
 
 // takeOut removes the header of m, and what points to it, for good.
-func (q *Queue) takeOut(m *message) []store.Op {
-	ops := []store.Op{q.deleteHeader(m)}
+func (q *Queue) takeOut(ops []store.Op, m *message) []store.Op {
+	ops = append(ops, q.deleteHeader(m))
 	q.remove(m)
 	q.end(m.seq)
 	if g := q.groups[m.group]; g != nil && m.at != inLine && q.config.FIFO {
@@ -167,7 +167,7 @@ func (q *Queue) Extend(extensions ...Extension) ([]error, error) {
 		case at > m.leasedAt+MaxLease.Milliseconds():
 			results[i] = ErrTooLong
 		default:
-			ops = append(ops, q.move(m, at, stateFor(x.Visibility, leased))...)
+			ops = q.move(ops, m, at, stateFor(x.Visibility, leased))
 			changed = append(changed, m)
 		}
 	}
@@ -245,7 +245,7 @@ func (q *Queue) letGo(m *message, delay time.Duration, counted bool) []store.Op 
 			m.first = 0
 		}
 	}
-	return q.move(m, q.shard.now()+delay.Milliseconds(), stateFor(delay, delayed))
+	return q.move(nil, m, q.shard.now()+delay.Milliseconds(), stateFor(delay, delayed))
 }
 
 // giveBack undoes a lease that nobody learned of.

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"naru/internal/store"
 )
@@ -93,7 +94,7 @@ func (t *taking) message(m *message) {
 		}
 	case m.group != noGroup && (t.config.FIFO || t.hadItsTurn(m)):
 		t.passed++
-		t.ops = append(t.ops, t.move(m, t.now, ready)...)
+		t.ops = t.move(t.ops, m, t.now, ready)
 		t.list(t.groups[m.group], t.now, false)
 	default:
 		t.give(m)
@@ -123,13 +124,13 @@ func (t *taking) group(g *group) {
 func (t *taking) rid(m *message) bool {
 	if t.leftover(m) || t.expired(m, t.now) {
 		t.passed++
-		t.ops = append(t.ops, t.expire(m)...)
+		t.ops = t.expire(t.ops, m)
 		return true
 	}
 	if p := t.undeliverable(m); p != nil {
 		t.passed++
 		t.parcels = append(t.parcels, p)
-		t.ops = append(t.ops, t.moveOut(m)...)
+		t.ops = t.moveOut(t.ops, m)
 		return true
 	}
 	return false
@@ -138,6 +139,10 @@ func (t *taking) rid(m *message) bool {
 // give takes m out of where it is and gives it the state it has when leased.
 // It is put where it belongs when the round is over.
 func (t *taking) give(m *message) {
+	if n := t.request.Max; t.taken == nil {
+		t.taken, t.bodies = make([]*message, 0, n), make([]*body, 0, n)
+		t.ops = slices.Grow(t.ops, 2*n+commitOps)
+	}
 	t.bodies = append(t.bodies, m.body)
 	t.taken = append(t.taken, m)
 	t.ops = append(t.ops, t.depart(m))
@@ -156,7 +161,7 @@ func (t *taking) give(m *message) {
 func (t *taking) finish() []*Delivery {
 	deliveries := make([]*Delivery, len(t.taken))
 	for i, m := range t.taken {
-		t.ops = append(t.ops, t.settle(m)...)
+		t.ops = t.settle(t.ops, m)
 		t.tookTurn(m.group, t.now)
 		deliveries[i] = &Delivery{body: t.bodies[i]}
 		deliveries[i].describe(t.ref.Content, m)
@@ -189,13 +194,13 @@ func (q *Queue) deleteHeader(m *message) store.Op {
 // settle puts m where it belongs by its time and state: into the index, or, if
 // it is visible and has a group, into the line of that. Whoever holds a handle
 // of it finds it there by its forward record.
-func (q *Queue) settle(m *message) []store.Op {
+func (q *Queue) settle(ops []store.Op, m *message) []store.Op {
 	if m.group != noGroup && m.state == ready && q.groups[m.group] != nil {
 		q.join(m)
 	} else {
 		q.add(m, m.state == leased)
 	}
-	ops := []store.Op{store.Set(q.headerKey(m), m.header())}
+	ops = append(ops, store.Set(q.headerKey(m), m.header()))
 	if m.forwarded {
 		ops = append(ops, store.Set(forwardKey(q.ref.Content, m.seq), forwardValue(m.at)))
 	}
@@ -203,10 +208,10 @@ func (q *Queue) settle(m *message) []store.Op {
 }
 
 // move puts m into another slot, in state s.
-func (q *Queue) move(m *message, at int64, s state) []store.Op {
-	op := q.depart(m)
+func (q *Queue) move(ops []store.Op, m *message, at int64, s state) []store.Op {
+	ops = append(ops, q.depart(m))
 	m.at, m.state = at, s
-	return append([]store.Op{op}, q.settle(m)...)
+	return q.settle(ops, m)
 }
 
 func (d *Delivery) describe(content uint64, m *message) {

@@ -165,7 +165,8 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *SendMessageBatchInpu
 	}
 	out := &SendMessageBatchOutput{}
 	total, limit := int64(0), q.number("MaximumMessageSize")
-	var all []*outgoing
+	all := make([]*outgoing, 0, len(in.Entries))
+	told := make([]SendMessageBatchResultEntry, 0, len(in.Entries))
 	for i := range in.Entries {
 		e := &in.Entries[i]
 		if err := e.checkFIFO(q); err != nil {
@@ -182,7 +183,7 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *SendMessageBatchInpu
 			continue
 		}
 		all = append(all, o)
-		out.Successful = append(out.Successful, SendMessageBatchResultEntry{
+		told = append(told, SendMessageBatchResultEntry{
 			Id: *e.Id, MD5OfMessageBody: o.message.bodyMD5(),
 			MD5OfMessageAttributes: attributesMD5(o.message.attribs), MD5OfMessageSystemAttributes: o.systemMD5,
 		})
@@ -194,9 +195,10 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *SendMessageBatchInpu
 		return out, nil
 	}
 	results, err := s.put(q, all...)
-	for i := range out.Successful {
-		out.Successful[i].MessageId, out.Successful[i].SequenceNumber = results[i].id, results[i].sequence
+	for i := range told {
+		told[i].MessageId, told[i].SequenceNumber = results[i].id, results[i].sequence
 	}
+	out.Successful = told
 	return out, err
 }
 

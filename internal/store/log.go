@@ -208,11 +208,11 @@ type log struct {
 	syncing chan unsynced // in the order in which they were applied
 
 	mu      sync.Mutex
-	pending []*group  // the last one takes appends
-	taken   []*group  // what the committer is at
-	full    []byte    // memory for a full key, used again and again
-	room    []keyedOp // memory for a group's ops, if none has it
-	closed  error     // set once no more appends are taken
+	pending []*group    // the last one takes appends
+	taken   []*group    // what the committer is at
+	full    []byte      // memory for a full key, used again and again
+	rooms   [][]keyedOp // memory for the ops of groups, used again and again
+	closed  error       // set once no more appends are taken
 }
 
 func startLog(db *pebble.DB, sealer *seal.Sealer, lazy time.Duration, failed func(error)) *log {
@@ -236,7 +236,9 @@ func (l *log) append(prefix []byte, ops []Op) Position {
 	}
 	if n := len(l.pending); n == 0 || l.pending[n-1].bytes > groupLimit {
 		g := newGroup(l)
-		g.ops, l.room = l.room, nil
+		if last := len(l.rooms) - 1; last >= 0 {
+			g.ops, l.rooms = l.rooms[last], l.rooms[:last]
+		}
 		l.pending = append(l.pending, g)
 	}
 	g := l.pending[len(l.pending)-1]
@@ -446,20 +448,20 @@ func (l *log) applied(g *group, err error) error {
 
 // giveBack has the memory of ops used again.
 func (l *log) giveBack(ops []keyedOp) {
-	if cap(ops) > mostOps {
-		return
-	}
 	clear(ops)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.room = ops[:0]
+	if cap(ops) <= mostOps && len(l.rooms) < mostRooms {
+		l.rooms = append(l.rooms, ops[:0])
+	}
 }
 
-// mostRecord bounds the memory that is kept for records, and mostOps for the
-// ops of a group.
+// mostRecord bounds the memory that is kept for records; mostOps and mostRooms
+// bound that for the ops of groups: while one is applied, another takes appends.
 const (
 	mostRecord = 64 << 10
 	mostOps    = 16 << 10
+	mostRooms  = 2
 )
 
 func (l *log) put(b *pebble.Batch, op keyedOp) error {
