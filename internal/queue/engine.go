@@ -81,6 +81,7 @@ type Engine struct {
 	names     nameKey
 	memory    atomic.Int64  // bytes that queues hold: see budget.go
 	pressed   chan struct{} // capacity 1: they hold too many
+	crammed   chan struct{} // capacity 1: there is no room for a body
 	uses      atomic.Int64  // counts the uses of queues
 	waiters   atomic.Int64  // those who wait for messages
 	bodies    atomic.Int64  // bytes of bodies in memory
@@ -113,7 +114,7 @@ func Open(options Options) (*Engine, error) {
 	if options.Memory == 0 {
 		options.Memory = 128 << 20
 	}
-	e := &Engine{pressed: make(chan struct{}, 1), options: options, store: options.Store, clock: options.Clock, log: options.Log, queues: map[uint64]*Queue{}}
+	e := &Engine{pressed: make(chan struct{}, 1), crammed: make(chan struct{}, 1), options: options, store: options.Store, clock: options.Clock, log: options.Log, queues: map[uint64]*Queue{}}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -140,6 +141,7 @@ func (e *Engine) Start() {
 	}
 	e.spawn(e.collect)
 	e.spawn(e.relieve)
+	e.spawn(e.makeRoom)
 	for _, q := range e.attached() {
 		e.spawn(q.expireAll)
 	}

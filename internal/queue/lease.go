@@ -1,12 +1,10 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"naru/internal/store"
@@ -204,54 +202,6 @@ func (q *Queue) open(deliveries []*Delivery) ([]*Delivery, error) {
 	}
 	return opened, nil
 }
-
-// readNeighbours reads the bodies of messages if they lie next to each other, as
-// those of a queue that is worked off in its order do: in one go, which costs a
-// fraction of looking each up. It returns them by their sequence numbers, without
-// what it cannot read, and without the rest once they take as many bytes as there
-// is room for.
-func (q *Queue) readNeighbours(ids []MessageID, room int64) map[uint64]*body {
-	const gaps = 4 // times as many may lie between them
-	most := gaps * len(ids)
-	if len(ids) < 2 {
-		return nil
-	}
-	first, last := slices.MinFunc(ids, bySequence), slices.MaxFunc(ids, bySequence)
-	if last.Sequence-first.Sequence > uint64(most) {
-		return nil
-	}
-	missing := make(map[uint64]MessageID, len(ids))
-	for _, id := range ids {
-		missing[id.Sequence] = id
-	}
-	found := make(map[uint64]*body, len(ids))
-	from := bodyKey(q.ref.Content, first, noGroup)
-	to := bodyKey(q.ref.Content, MessageID{last.Sent, last.Sequence + 1}, noGroup)
-	// An error is not of one message; those that it concerns are looked up, and
-	// have it then.
-	_ = q.shard.data.Scan(from, to, most, func(r store.Record) (bool, error) {
-		id, _ := idOfBodyKey(r.Key)
-		if missing[id.Sequence] != id {
-			return true, nil
-		}
-		text, err := r.Value()
-		if err != nil {
-			return false, err
-		}
-		b, err := parseBody(text)
-		if err != nil {
-			return false, err
-		}
-		if room -= b.size(); room < 0 {
-			return false, nil
-		}
-		found[id.Sequence] = b
-		return len(found) < len(ids), nil
-	})
-	return found
-}
-
-func bySequence(a, b MessageID) int { return cmp.Compare(a.Sequence, b.Sequence) }
 
 func (q *Queue) readBody(id MessageID, group groupID) (*body, error) {
 	text, err := q.shard.data.Get(bodyKey(q.ref.Content, id, group))

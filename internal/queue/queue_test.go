@@ -27,6 +27,7 @@ type world struct {
 	config          map[string]Config
 	window, headers int // options of the engine
 	memory          int64
+	bodyMemory      int64
 }
 
 func newWorld(t storetest.TB) *world {
@@ -39,7 +40,7 @@ func (w *world) start() {
 	w.Helper()
 	w.store = w.disk.Open(w.TB)
 	engine, err := Open(Options{
-		Store: w.store, Clock: w.clock, Window: w.window, Headers: w.headers, Memory: w.memory,
+		Store: w.store, Clock: w.clock, Window: w.window, Headers: w.headers, Memory: w.memory, BodyMemory: w.bodyMemory,
 		Resolve: func(address string) (Ref, bool) { ref, ok := w.refs[address]; return ref, ok },
 	})
 	if err != nil {

@@ -295,45 +295,6 @@ func (q *Queue) fill() error {
 	return nil
 }
 
-// bodiless returns the messages among what a scan found that are visible and
-// whose bodies are not in memory.
-func (q *Queue) bodiless(found []sighting, now int64) (all []*message) {
-	for _, s := range found {
-		if m := s.message; m != nil && m.at <= now && m.state != leased && m.body == nil && q.byID[m.seq] == m {
-			all = append(all, m)
-		}
-	}
-	return all
-}
-
-// bodiesAtOnce is how many bodies are read ahead in one go.
-const bodiesAtOnce = 256
-
-// readBodiesAhead reads the bodies of messages that will be received soon, where
-// they lie next to each other: in long stretches that costs a fraction of what it
-// costs whoever receives a few of them. It stops when bodies take half of their
-// memory. What it does not read is read when it is received.
-func (q *Queue) readBodiesAhead(all []*message) {
-	for chunk := range slices.Chunk(all, bodiesAtOnce) {
-		room := q.engine.options.BodyMemory/2 - q.engine.bodies.Load()
-		ids := make([]MessageID, len(chunk))
-		for i, m := range chunk {
-			ids[i] = m.id()
-		}
-		bodies := q.readNeighbours(ids, room)
-		q.mu.Lock()
-		for i, m := range chunk {
-			if b := bodies[ids[i].Sequence]; b != nil && m.body == nil && q.byID[m.seq] == m {
-				q.keepBody(m, b)
-			}
-		}
-		q.mu.Unlock()
-		if len(bodies) == 0 {
-			return
-		}
-	}
-}
-
 // stretches takes note of the lines that a fill reads.
 func (q *Queue) stretches() (lines []stretch) {
 	for _, g := range q.hungry {

@@ -118,22 +118,6 @@ func (q *Queue) noteRemoved(s slot) {
 	}
 }
 
-// keepBody keeps b in memory with m while the engine's budget allows it.
-func (q *Queue) keepBody(m *message, b *body) {
-	if q.engine.bodies.Add(b.size()) > q.engine.options.BodyMemory {
-		q.engine.bodies.Add(-b.size())
-		return
-	}
-	m.body = b
-}
-
-func (q *Queue) dropBody(m *message) {
-	if m.body != nil {
-		q.engine.bodies.Add(-m.body.size())
-		m.body = nil
-	}
-}
-
 // pass takes the deadlines up to now into account, for the messages in memory.
 // It reports false when there are others, which only catchUp can see to.
 func (q *Queue) pass(now int64) bool {
