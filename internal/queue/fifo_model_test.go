@@ -28,6 +28,7 @@ func TestFIFOModel(t *testing.T) {
 			w.window = rapid.SampledFrom([]int{2, 5, 100}).Draw(t, "window")
 			w.headers = rapid.SampledFrom([]int{3, 8, 1000}).Draw(t, "headers")
 			w.memory = rapid.SampledFrom([]int64{1, 4000, 1 << 20}).Draw(t, "memory")
+			w.bodyMemory = rapid.SampledFrom([]int64{1, 500, 1 << 20}).Draw(t, "bodyMemory")
 			w.start()
 			m := &fifoModel{model: &model{world: w, t: t}}
 			defer m.stop()

@@ -78,6 +78,7 @@ func newModel(t *rapid.T) *model {
 	w.window = rapid.SampledFrom([]int{2, 5, 100}).Draw(t, "window")
 	w.headers = rapid.SampledFrom([]int{3, 8, 1000}).Draw(t, "headers")
 	w.memory = rapid.SampledFrom([]int64{1, 4000, 1 << 20}).Draw(t, "memory")
+	w.bodyMemory = rapid.SampledFrom([]int64{1, 500, 1 << 20}).Draw(t, "bodyMemory")
 	w.start()
 	return &model{world: w, t: t, facts: map[int]*fact{}}
 }
