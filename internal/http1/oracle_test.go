@@ -41,6 +41,15 @@ func parrot(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write([]byte("more")); !errors.Is(err, http.ErrContentLength) {
 			panic(err)
 		}
+	case "/whole", "/first":
+		w.Header().Set("Content-Length", strconv.Itoa(len(saw)))
+		io.WriteString(w, saw)
+		if _, err := w.Write([]byte("more")); !errors.Is(err, http.ErrContentLength) {
+			panic(err)
+		}
+		if body, err := io.ReadAll(r.Body); r.URL.Path == "/first" && (int64(len(body)) != r.ContentLength || err != nil) {
+			panic(err)
+		}
 	case "/short":
 		w.Header().Set("Content-Length", strconv.Itoa(len(saw)+1))
 		io.WriteString(w, saw)
@@ -118,7 +127,7 @@ func see(r *http.Request) string {
 	var body []byte
 	var err error
 	switch r.URL.Path {
-	case "/unread", "/keep":
+	case "/unread", "/keep", "/first":
 	case "/half":
 		_, err = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
 	case "/closed":
@@ -305,7 +314,7 @@ func TestEveryRequestIsAnsweredAsByNetHTTP(t *testing.T) {
 		t.Run(name, func(t *testing.T) { p.compare(t, []byte(sent), false) })
 	}
 	for _, path := range []string{
-		"/unread", "/half", "/closed", "/silent", "/none", "/teapot", "/known", "/short", "/large", "/large/known", "/stream", "/fields", "/sniffed", "/coded", "/bye", "/keep", "/unchanged", "/late", "/early", "/strange", "/abort",
+		"/unread", "/half", "/closed", "/silent", "/none", "/teapot", "/known", "/whole", "/first", "/short", "/large", "/large/known", "/stream", "/fields", "/sniffed", "/coded", "/bye", "/keep", "/unchanged", "/late", "/early", "/strange", "/abort",
 	} {
 		t.Run(path[1:], func(t *testing.T) {
 			p.compare(t, []byte(plain(path, "hello")+plain("/", "x")), false)

@@ -184,7 +184,7 @@ func (w *reply) Write(p []byte) (int, error) {
 		return 0, http.ErrContentLength
 	}
 	w.sent += int64(len(p))
-	isAll := w.sent == w.length && w.sent == int64(len(p))
+	isAll := w.sent == w.length && w.sent == int64(len(p)) && w.body.left == 0
 	if !w.begun && !isAll && w.hold(p) {
 		return len(p), nil
 	}

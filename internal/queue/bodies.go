@@ -10,7 +10,7 @@ import (
 
 // Bodies have one budget for all queues together, Options.BodyMemory. They are
 // kept as they are sent, as long as there is room, and read ahead, up to half of
-// it. When there is none, those queues forget theirs that nobody uses.
+// it. When somebody lacks that, those queues forget theirs that nobody uses.
 
 // keepBody keeps b in memory with m while the engine's budget allows it.
 func (q *Queue) keepBody(m *message, b *body) {
@@ -21,12 +21,14 @@ func (q *Queue) keepBody(m *message, b *body) {
 		return
 	}
 	m.body = b
+	q.bodies++
 }
 
 func (q *Queue) dropBody(m *message) {
 	if m.body != nil {
 		q.engine.bodies.Add(-m.body.size())
 		m.body = nil
+		q.bodies--
 	}
 }
 
@@ -66,6 +68,9 @@ func (e *Engine) makeRoom() {
 func (q *Queue) dropBodies() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.bodies == 0 {
+		return
+	}
 	for _, m := range q.byID {
 		q.dropBody(m)
 	}
@@ -75,11 +80,15 @@ func (q *Queue) dropBodies() {
 // whose bodies are not in memory.
 func (q *Queue) bodiless(found []sighting, now int64) (all []*message) {
 	for _, s := range found {
-		if m := s.message; m != nil && m.at <= now && m.state != leased && m.body == nil && q.byID[m.seq] == m {
+		if m := s.message; m != nil && q.lacksBody(m, now) {
 			all = append(all, m)
 		}
 	}
 	return all
+}
+
+func (q *Queue) lacksBody(m *message, now int64) bool {
+	return m.at <= now && m.body == nil && q.byID[m.seq] == m
 }
 
 // bodiesAtOnce is how many bodies are read ahead in one go.
@@ -88,30 +97,41 @@ const bodiesAtOnce = 256
 // readBodiesAhead reads the bodies of messages that will be received soon, where
 // they lie next to each other: in long stretches that costs a fraction of what it
 // costs whoever receives a few of them. It stops when bodies take half of their
-// memory. What it does not read is read when it is received.
+// memory, or where it finds none. What it does not read is read when it is
+// received.
 func (q *Queue) readBodiesAhead(all []*message) {
 	for chunk := range slices.Chunk(all, bodiesAtOnce) {
-		room := q.engine.options.BodyMemory/2 - q.engine.bodies.Load()
-		if room <= 0 {
-			q.engine.lackRoom()
-			return
-		}
-		ids := make([]MessageID, len(chunk))
-		for i, m := range chunk {
-			ids[i] = m.id()
-		}
-		bodies := q.readNeighbours(ids, room)
-		q.mu.Lock()
-		for i, m := range chunk {
-			if b := bodies[ids[i].Sequence]; b != nil && m.body == nil && q.byID[m.seq] == m {
-				q.keepBody(m, b)
-			}
-		}
-		q.mu.Unlock()
-		if len(bodies) == 0 {
+		if !q.readChunkAhead(chunk) {
 			return
 		}
 	}
+}
+
+// readChunkAhead reports whether it found any bodies. Only one of all queues reads
+// at a time, so that what they read and do not yet count has a bound, too.
+func (q *Queue) readChunkAhead(chunk []*message) bool {
+	e := q.engine
+	e.ahead.Lock()
+	defer e.ahead.Unlock()
+	room := e.options.BodyMemory/2 - e.bodies.Load()
+	if room <= 0 {
+		e.lackRoom()
+		return false
+	}
+	ids := make([]MessageID, len(chunk))
+	for i, m := range chunk {
+		ids[i] = m.id()
+	}
+	bodies := q.readNeighbours(ids, room)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.shard.now()
+	for i, m := range chunk {
+		if b := bodies[ids[i].Sequence]; b != nil && q.lacksBody(m, now) {
+			q.keepBody(m, b)
+		}
+	}
+	return len(bodies) > 0
 }
 
 // readNeighbours reads the bodies of messages if they lie next to each other, as

@@ -3,6 +3,8 @@ package queue
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,5 +97,34 @@ func TestWhoNeedsRoomForBodiesGetsThatOfIdleQueues(t *testing.T) {
 		}
 		w.ack(busy, w.lease(busy, 10, time.Minute, 0)...)
 		w.ack(idle, w.lease(idle, 10, time.Minute, 0)...)
+	})
+}
+
+// TestManyQueuesReadAheadWithinTheBudget has all queues begin at once.
+func TestManyQueuesReadAheadWithinTheBudget(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.bodyMemory = 200 << 10
+		w.restart()
+		const queues, each = 30, 50
+		name := func(i int) string { return fmt.Sprint("q", i) }
+		for i := range queues {
+			for range each / 10 {
+				w.put(w.queue(name(i), Config{}), slices.Repeat([]Put{{Payload: make([]byte, 1000)}}, 10)...)
+			}
+		}
+		w.restart()
+		var all sync.WaitGroup
+		deliveries := make([][]*Delivery, queues)
+		for i := range queues {
+			all.Go(func() { deliveries[i] = w.lease(w.queue(name(i), Config{}), 1, time.Minute, time.Second) })
+		}
+		all.Wait()
+		synctest.Wait()
+		if _, bodies := w.engine.Memory(); bodies < w.bodyMemory/4 || bodies > w.bodyMemory/2 {
+			t.Errorf("bodies take %d bytes", bodies)
+		}
+		for i, d := range deliveries {
+			w.ack(w.queue(name(i), Config{}), d...)
+		}
 	})
 }

@@ -81,6 +81,7 @@ type Engine struct {
 	names     nameKey
 	memory    atomic.Int64  // bytes that queues hold: see budget.go
 	pressed   chan struct{} // capacity 1: they hold too many
+	ahead     sync.Mutex    // held while bodies are read ahead
 	crammed   chan struct{} // capacity 1: there is no room for a body
 	uses      atomic.Int64  // counts the uses of queues
 	waiters   atomic.Int64  // those who wait for messages

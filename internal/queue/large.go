@@ -1,9 +1,11 @@
 package queue
 
 // The headers of a large content, and its bodies, each have tables of their own
-// in the database: both come in the order of time, so that such tables are hardly
-// ever compacted, whereas one that holds headers and bodies spans all that there
-// is. Small contents share tables, since a table for each would cost more.
+// in the database. Bodies, and headers that do not wait in groups, come in the
+// order of time, so that such tables are hardly ever compacted, whereas one that
+// holds headers and bodies spans all that there is. Small contents share tables,
+// since a table for each would cost more. After a restart nothing is large until
+// it is used.
 
 const (
 	// largeFrom is how many messages make a content large; with an eighth of
@@ -42,14 +44,14 @@ func (q *Queue) becomeSmall() {
 func (s *shard) divide(content uint64, large bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.large[content] = struct{}{}; !large {
+	if large {
+		s.large[content] = struct{}{}
+	} else {
 		delete(s.large, content)
 	}
 	var keys [][]byte
 	for content := range s.large {
-		for kind := range byte(3) {
-			keys = append(keys, contentKey(content, kindIndex+kind))
-		}
+		keys = append(keys, contentKey(content, kindIndex), contentKey(content, kindBody), contentEnd(content, kindBody))
 	}
 	s.data.Divide(keys...)
 }

@@ -69,8 +69,9 @@ type Queue struct {
 	tenants map[groupID]*tenant
 	recall  recall
 
-	bytes int64        // what all this counts against the budget
-	used  atomic.Int64 // when the queue was used, by the engine's count
+	bytes  int64        // what all this counts against the budget
+	bodies int          // how many bodies are in memory
+	used   atomic.Int64 // when the queue was used, by the engine's count
 
 	// Reads of the store that are under way: see read.go.
 	reads   int

@@ -139,7 +139,7 @@ func (t *taking) rid(m *message) bool {
 // give takes m out of where it is and gives it the state it has when leased.
 // It is put where it belongs when the round is over.
 func (t *taking) give(m *message) {
-	if n := t.request.Max; t.taken == nil {
+	if n := min(t.request.Max, len(t.byID)); t.taken == nil {
 		t.taken, t.bodies = make([]*message, 0, n), make([]*body, 0, n)
 		t.ops = slices.Grow(t.ops, 2*n+commitOps)
 	}

@@ -96,7 +96,7 @@ func parseTexts(b []byte) (texts []string, err error) {
 		if used <= 0 || n > uint64(len(b)-used) {
 			return nil, errMessage
 		}
-		texts = append(texts, textOf(b[used:used+int(n)]))
+		texts = append(texts, viewAsText(b[used:used+int(n)]))
 		b = b[used+int(n):]
 	}
 	return texts, nil
@@ -112,13 +112,13 @@ func (m *message) size() int64 {
 	return int64(n)
 }
 
-// textOf returns bytes that do not change any more, as a payload's, as text,
+// viewAsText returns bytes that do not change any more, as a payload's, as text,
 // without the copy that a conversion makes.
-func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func viewAsText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// bytesOf returns the bytes of text for a digest, which does not change them,
+// viewAsBytes returns the bytes of text for a digest, which does not change them,
 // without the copy that a conversion makes.
-func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
+func viewAsBytes(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 func (m *message) bodyMD5() string { return hex.EncodeToString(m.md5[:]) }
 

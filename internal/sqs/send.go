@@ -296,7 +296,7 @@ func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (
 	}
 	o.systemMD5 = attributesMD5(system)
 	o.message = &message{
-		id: uuid.New(), md5: md5.Sum(bytesOf(*e.MessageBody)), sender: c.Caller.UserID, trace: system["AWSTraceHeader"].Data,
+		id: uuid.New(), md5: md5.Sum(viewAsBytes(*e.MessageBody)), sender: c.Caller.UserID, trace: system["AWSTraceHeader"].Data,
 		group: deref(e.MessageGroupId), once: deref(e.MessageDeduplicationId), body: *e.MessageBody, attribs: attribs,
 	}
 	if q.fifo() && o.message.once == "" {
@@ -311,7 +311,7 @@ func (e *SendMessageBatchRequestEntry) outgoing(ctx context.Context, q *Queue) (
 // contentID is the deduplication id of a message that has none, where the queue
 // deduplicates by content.
 func contentID(body string) string {
-	sum := sha256.Sum256(bytesOf(body))
+	sum := sha256.Sum256(viewAsBytes(body))
 	return hex.EncodeToString(sum[:])
 }
 

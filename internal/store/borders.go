@@ -30,6 +30,7 @@ func (s *Shard) Divide(keys ...[]byte) {
 		}
 	}
 	slices.SortFunc(all, bytes.Compare)
+	all = slices.CompactFunc(all, bytes.Equal)
 	s.store.borders.Store(&all)
 }
 

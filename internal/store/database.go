@@ -62,9 +62,10 @@ func (s *Store) openDB(name string, readOnly bool) (*pebble.DB, error) {
 
 // compression is fast, and is tried on every tenth block only where it has not
 // gained anything lately: keys and headers are worth it, bodies are encrypted.
+// What pebble does instead is what it does with other blocks, which therefore are
+// not compressed at all. The name stays one that pebble knows.
 var compression = func() *block.CompressionProfile {
 	p := *block.FastestCompression
-	p.Name = "Naru"
 	p.OtherBlocks = block.NoCompression.OtherBlocks
 	p.AdaptiveReductionCutoffPercent = p.MinReductionPercent
 	return &p

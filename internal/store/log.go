@@ -474,14 +474,17 @@ func (l *log) put(b *pebble.Batch, op keyedOp) error {
 		putClear(d.Value, key, op.value)
 		return d.Finish()
 	case opSetSealed:
-		plain := append(append(l.plain[:0], op.head...), op.value...)
+		plain := op.value
+		if len(op.head) > 0 {
+			l.plain = append(append(l.plain[:0], op.head...), op.value...)
+			plain = l.plain
+		}
 		record := append(slices.Grow(l.record[:0], 1+len(plain)+seal.Overhead), recordSealed)
 		record = l.sealer.Seal(record, plain, key)
 		err := b.Set(key, record, nil)
-		if cap(record) > mostRecord {
-			plain, record = nil, nil
+		if l.record = record; cap(record) > mostRecord {
+			l.plain, l.record = nil, nil
 		}
-		l.plain, l.record = plain, record
 		return err
 	case opDelete:
 		return b.Delete(key, nil)
