@@ -106,7 +106,8 @@ func (r remembered) duplicate() Sent {
 }
 
 // put gives m its sequence number and adds it to the content: to the index, or,
-// if it has a group and no delay, to the line of that, which is in memory.
+// if it has a group and no delay, to the line of that, which is in memory. The ops
+// that say so are added to ops, here as in settle, takeOut and what calls them.
 func (q *Queue) put(ops []store.Op, m *message, b *body) []store.Op {
 	q.meta.next++
 	m.seq = q.meta.next
