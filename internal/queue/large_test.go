@@ -2,8 +2,10 @@ package queue
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // TestALargeContentHasTablesOfItsOwn sends until several memtables were written
@@ -53,6 +55,48 @@ func TestALargeContentHasTablesOfItsOwn(t *testing.T) {
 	if bytes.Compare(body.first, border) < 0 {
 		t.Errorf("the newest bodies lie in the table from %x to %x", body.first, body.last)
 	}
+}
+
+// TestALargeContentSurvivesPowerCuts sends until tables are divided, cuts the
+// power, receives and deletes, cuts it again, and wants every message once.
+func TestALargeContentSurvivesPowerCuts(t *testing.T) {
+	w := newWorld(t)
+	random := rand.New(rand.NewPCG(1, 1))
+	const all = 2 * largeFrom
+	q := w.queue("large", Config{})
+	for i := 0; i < all; i += 16 {
+		puts := make([]Put, 16)
+		for n := range puts {
+			puts[n].Payload = fmt.Appendf(nil, "%d %x", i+n, random.Uint64())
+		}
+		w.put(q, puts...)
+	}
+	left := map[int]bool{}
+	for i := range all {
+		left[i] = true
+	}
+	for _, step := range []struct{ kept, until int }{{0, all / 2}, {50, 0}} {
+		w.powerCut(step.kept, random)
+		q = w.queue("large", Config{})
+		w.counts(q, Counts{Visible: int64(len(left))})
+		for len(left) > step.until {
+			deliveries := w.lease(q, 10, time.Hour, time.Second)
+			if len(deliveries) == 0 {
+				t.Fatalf("nothing is received, with %d messages left", len(left))
+			}
+			for _, d := range deliveries {
+				var i int
+				if _, err := fmt.Sscan(string(d.Payload), &i); err != nil || !left[i] {
+					t.Errorf("received %q", d.Payload)
+				}
+				delete(left, i)
+			}
+			w.ack(q, deliveries...)
+		}
+	}
+	w.powerCut(100, random)
+	w.counts(w.queue("large", Config{}), Counts{})
+	w.stop()
 }
 
 func TestOnlySoManyContentsAreLarge(t *testing.T) {
